@@ -1,0 +1,83 @@
+#pragma once
+
+// Output: where encoders write. It gathers bytes that leave together in one
+// system call. append() copies, except for large pieces of the received input
+// and of the message being sent: those are borrowed, because their owner keeps
+// them long enough. One Output serves all connections of a loop, so the steady
+// state allocates nothing.
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace brigade {
+
+class Output {
+ public:
+  // From here on a copy costs more than another element of an iovec.
+  static constexpr std::size_t kBorrowInput = 1024;
+  // From here on a copy costs more than the system call that it may save.
+  static constexpr std::size_t kBorrowMessage = 16 * 1024;
+  // A batch that is this long, or has this many pieces, is sent early.
+  static constexpr std::size_t kFlushSize = 64 * 1024;
+  static constexpr std::size_t kFlushPieces = 64;
+
+  Output();
+
+  // For encoders: `bytes` may die as soon as append() returns, unless they are
+  // part of the message being encoded.
+  void append(std::string_view bytes) {
+    if (bytes.size() < kBorrowInput && bytes.size() <= capacity_ - used_) {
+      copy(bytes);
+    } else {
+      appendLarge(bytes);
+    }
+  }
+  void append(char byte) { append(std::string_view(&byte, 1)); }
+
+  // The rest is for the connection that encodes into it.
+
+  // Bytes within `input` stay as they are until clear().
+  void setInput(std::string_view input) { input_ = input; }
+  // Bytes within `message` stay as they are until the caller of send() gets
+  // control back: when borrowsMessage(), send or copy them before that.
+  void setMessage(std::string_view message) { message_ = message; }
+  bool borrowsMessage() const { return borrowsMessage_; }
+
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  bool wantsFlush() const {
+    return borrowsMessage_ || size_ >= kFlushSize ||
+           pieces_.size() >= kFlushPieces;
+  }
+
+  // The bytes in order, valid until the next append() or clear().
+  std::span<const iovec> pieces();
+
+  // Forgets the bytes and both ranges.
+  void clear();
+
+ private:
+  void copy(std::string_view bytes);
+  void appendLarge(std::string_view bytes);
+  void borrow(std::string_view bytes);
+  void closeCopied();
+
+  std::unique_ptr<char[]> buffer_;
+  std::size_t capacity_;
+  std::size_t used_ = 0;    // bytes of buffer_ that are taken
+  std::size_t closed_ = 0;  // bytes of buffer_ that pieces_ knows
+  std::size_t size_ = 0;    // all bytes gathered
+  bool borrowsMessage_ = false;
+  std::string_view input_;
+  std::string_view message_;
+  std::vector<iovec> pieces_;
+  // Full buffers of a batch that outgrew one; freed by clear().
+  std::vector<std::unique_ptr<char[]>> full_;
+};
+
+}  // namespace brigade
