@@ -1,0 +1,84 @@
+#pragma once
+
+// Channel: one end of the socket pair between the master and one worker
+// process, made before the fork. AF_UNIX SOCK_SEQPACKET (unix(7)): framed,
+// ordered, private, with backpressure. Never blocks: what the socket does not
+// take waits in a bounded queue. Belongs to one loop of one process.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Events/FileDescriptor.h"
+
+namespace brigade {
+
+// What a frame is for. Below kFirstOfProgram: between Supervisor and
+// ChildProcess; from there on whoever uses both ends decides.
+enum class FrameKind : std::uint16_t {
+  kReady = 1,   // child: I serve
+  kFailed = 2,  // child: I cannot start, the payload says why
+  kDrain = 3,   // master: accept nothing more, finish, exit
+  kStop = 4,    // master: close everything, exit
+  kRetire = 5,  // child: replace me, then drain me
+  kFirstOfProgram = 64,
+};
+
+struct Frame {
+  FrameKind kind;
+  std::uint64_t correlation = 0;  // an answer carries its question's
+  std::string_view payload;       // valid until the callback returns
+};
+
+// Told what arrives. Both may destroy the channel.
+class ChannelHandler {
+ public:
+  virtual void onFrame(const Frame& frame) = 0;
+  // The other side is gone, everything it sent has been delivered.
+  virtual void onChannelClosed() = 0;
+
+ protected:
+  ~ChannelHandler() = default;
+};
+
+class Channel final : private Watcher {
+ public:
+  // Larger ones are refused: they will travel as a sealed memfd.
+  static constexpr std::size_t kMaxPayload = 64 * 1024;
+  // Bytes that may wait for a peer that does not read.
+  static constexpr std::size_t kMaxQueue = 4 * 1024 * 1024;
+
+  enum class Result : std::uint8_t { kSent, kQueued, kFull, kGone };
+
+  // Both ends, non-blocking and close-on-exec. Throws std::system_error.
+  static std::pair<FileDescriptor, FileDescriptor> makePair();
+
+  Channel(EventInterface& loop, FileDescriptor fd, ChannelHandler& handler);
+  ~Channel();
+
+  // kFull: the frame was not taken. Throws std::length_error over kMaxPayload.
+  Result send(FrameKind kind, std::string_view payload = {},
+              std::uint64_t correlation = 0);
+
+  int fd() const { return fd_.get(); }
+  std::size_t queuedBytes() const { return queuedBytes_; }
+
+ private:
+  void onReady(Ready ready) override;
+  void receive();
+  void flush();
+  void gone();
+
+  EventInterface& loop_;
+  FileDescriptor fd_;
+  ChannelHandler& handler_;
+  std::deque<std::string> queue_;
+  std::size_t queuedBytes_ = 0;
+};
+
+}  // namespace brigade

@@ -1,0 +1,48 @@
+#pragma once
+
+// PidFile: holds the pid of the running master, 0644, and a flock(2) on it as
+// long as the master lives, so a stale file never blocks a start. A child that
+// inherits the descriptor closes it (closeInChild), or it would hold the lock.
+
+#include <sys/types.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "brigade/Events/FileDescriptor.h"
+
+namespace brigade {
+
+// "already running as pid 812 (/run/shout/shout.pid)".
+class AlreadyRunning : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class PidFile {
+ public:
+  enum class State { kNone, kStale, kRunning };
+  struct Holder {
+    State state;
+    pid_t pid;  // of the holder; of the dead one when kStale; else 0
+  };
+
+  // Takes the lock and writes the pid of this process. Throws AlreadyRunning,
+  // or std::system_error naming the path.
+  explicit PidFile(std::string path);
+  ~PidFile();  // removes the file, unless closed in a child
+
+  void closeInChild();
+  // After daemonizing: the pid has changed, the lock stays.
+  void rewrite();
+
+  // Who holds it, by its lock, never by its number alone.
+  static Holder look(const std::string& path);
+
+ private:
+  std::string path_;
+  FileDescriptor fd_;
+};
+
+}  // namespace brigade

@@ -1,0 +1,158 @@
+#pragma once
+
+// Supervisor: keeps the worker processes of a program alive. It lives in the
+// master, in one loop, forks a child for every slot, waits for its `ready`,
+// forks a successor when it dies (Backoff), replaces generations one slot at a
+// time (reload) and ends them (stop). It knows nothing of sockets: a child
+// runs a function. Every child is watched through its pidfd, so an exit is seen
+// even while a grandchild holds the channel, and a signal cannot hit a
+// stranger.
+//
+//   kStarting --ready--> kReady --drain/stop--> kDraining/kStopping --exit--+
+//       |  died               | died                                        |
+//       +------> kBackoff <---+         next child of the slot <------------+
+//                 | delay over: fork
+//
+// During a reload a slot has two children: the one that serves and its
+// successor; the first is told to drain when the second is ready. A successor
+// that dies or is not ready in time is thrown away and the reload is aborted.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Process/Channel.h"
+#include "brigade/Process/ExitStatus.h"
+#include "brigade/Process/ProcessRecord.h"
+
+namespace brigade {
+
+// "cannot fork worker 3: Resource temporarily unavailable".
+class CannotFork : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What a child is told about itself.
+struct ChildPlace {
+  unsigned index;        // 1..N over the whole program, kept over respawns
+  unsigned slot;         // 0..count-1 within its group
+  unsigned group;        // as addGroup() returned it
+  unsigned generation;   // 1 for the first child of the slot
+  pid_t masterPid;
+  pid_t previousPid;     // of the slot's former child, 0 for the first
+  ProcessRecord* record; // in shared memory, its own
+};
+
+// Runs in the child, which has nothing of the master's but its memory: signals
+// at their defaults, the master's loop abandoned, siblings' channels closed.
+// `channel` is its end. The result is the exit status of the process; the
+// function may also _exit() itself.
+using ChildMain =
+    std::function<int(const ChildPlace& place, FileDescriptor channel)>;
+
+struct ProcessGroup {
+  std::string name;
+  unsigned count = 1;
+  bool reloadable = true;  // false: reload sends onReloadSkipped() only
+  ChildMain main;
+};
+
+enum class Grace : std::uint8_t { kFast, kGraceful };
+
+enum class SlotState : std::uint8_t {
+  kStarting, kReady, kDraining, kStopping, kBackoff, kStopped
+};
+std::string_view toString(SlotState state);
+
+struct SlotView {
+  unsigned index;
+  unsigned slot;
+  unsigned group;
+  pid_t pid;                // 0 while none runs
+  pid_t successor;          // 0, or the child that will take over
+  unsigned generation;
+  SlotState state;
+  unsigned restarts;        // forks after a death (reloads are not counted)
+  Clock::time_point since;  // when the child was forked
+  Clock::duration backoff;  // until the next fork; zero unless kBackoff
+  std::string lastExit;     // "", "exit 3", "killed by SIGKILL", ...
+  const ProcessRecord* record;
+};
+
+// Told what happens; every function runs in the master's loop, and may call
+// the supervisor.
+class SupervisorHandler {
+ public:
+  virtual void onForked(const SlotView& slot) = 0;
+  virtual void onReady(const SlotView& slot) = 0;
+  virtual void onFailed(const SlotView& slot, std::string_view reason) = 0;
+  virtual void onExit(const SlotView& slot, pid_t pid, ExitStatus status,
+                      bool expected) = 0;
+  // Frames from kFirstOfProgram on.
+  virtual void onFrame(const SlotView& slot, const Frame& frame) = 0;
+  virtual void onReloadSkipped(const SlotView& slot) = 0;
+  // In the child, first of all: close what belongs to the master alone.
+  virtual void inChild() = 0;
+
+ protected:
+  ~SupervisorHandler() = default;
+};
+
+class Supervisor {
+ public:
+  struct Options {
+    // From drain or stop to SIGKILL.
+    Clock::duration stopTimeout = std::chrono::seconds(8);
+    // From fork to ready; then the child is killed.
+    Clock::duration readyTimeout = std::chrono::seconds(30);
+  };
+  using Done = std::function<void(bool ok, std::string_view reason)>;
+
+  Supervisor(EventInterface& loop, SupervisorHandler& handler,
+             Options options);
+  ~Supervisor();
+
+  // Before start(). Returns the group's number, 0 for the first.
+  unsigned addGroup(ProcessGroup group);
+
+  // Forks everything. Throws CannotFork (children forked so far are ended)
+  // when a fork fails or this process has more than one thread.
+  void start();
+
+  // New generation, slot by slot, never fewer ready children than before and
+  // never more than one child above the count. A request during a reload means
+  // one more round after it; `done` then waits for that. Refused while
+  // stopping.
+  void reload(Grace grace, Done done);
+
+  // Ends every child; past stopTimeout with SIGKILL. A second call with kFast
+  // during a graceful one makes it fast. `done` once all are gone.
+  void stop(Grace grace, Done done);
+
+  // To the ready (or starting) child of the slot.
+  Channel::Result send(unsigned index, FrameKind kind,
+                       std::string_view payload = {},
+                       std::uint64_t correlation = 0);
+  // To every child, draining ones included.
+  void broadcast(FrameKind kind, std::string_view payload = {});
+
+  std::vector<SlotView> slots() const;
+  unsigned childCount() const;  // processes alive
+  bool stopping() const;
+  bool reloading() const;
+
+  // As PID 1 a master inherits orphans: call on SIGCHLD to reap strangers.
+  void reapStrangers();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace brigade
