@@ -68,7 +68,7 @@ std::span<const iovec> Output::pieces() {
   return pieces_;
 }
 
-void Output::clear() {
+void Output::forgetBytes() {
   if (capacity_ != kCapacity) {
     capacity_ = kCapacity;
     buffer_ = full_.empty() ? std::make_unique_for_overwrite<char[]>(kCapacity)
@@ -78,7 +78,7 @@ void Output::clear() {
   pieces_.clear();
   used_ = closed_ = size_ = 0;
   borrowsMessage_ = false;
-  input_ = message_ = {};
+  message_ = {};
 }
 
 }  // namespace brigade

@@ -58,8 +58,13 @@ class Output {
   // The bytes in order, valid until the next append() or clear().
   std::span<const iovec> pieces();
 
-  // Forgets the bytes and both ranges.
-  void clear();
+  // Forgets the bytes; the input stays what it is.
+  void forgetBytes();
+  // Forgets the input as well.
+  void clear() {
+    forgetBytes();
+    input_ = {};
+  }
 
  private:
   void copy(std::string_view bytes);

@@ -1,0 +1,58 @@
+#pragma once
+
+// ConnectionHandler: what a program is told of its connections. Every function
+// runs in the worker process, in its loop, and may close any connection,
+// itself included. An exception that leaves one ends that connection only.
+// Order for one connection: onConnect, then any of the others, then onClose
+// exactly once.
+
+#include <cstdint>
+#include <exception>
+#include <string_view>
+
+#include "brigade/Protocol/Message.h"
+
+namespace brigade {
+
+class TcpConnection;
+
+enum class ErrorCode : std::uint8_t {
+  kProtocol,        // the peer sent what its protocol does not allow
+  kPackageTooLong,  // a package over maxPackageSize
+  kIdleTimeout,     // nothing moved for the idle time-out
+  kSendFailed,      // the peer is gone while bytes waited for it
+  kSendTimeout,     // closing, and the peer reads nothing
+  kException,       // a callback threw
+};
+std::string_view toString(ErrorCode code);
+
+class ConnectionHandler {
+ public:
+  virtual void onConnect(TcpConnection&) {}
+  // `message` is valid until the callback returns.
+  virtual void onMessage(TcpConnection&, const Message&) {}
+  // The connection is closed; nothing can be sent. Its addresses, counters and
+  // context are still there until the callback returns.
+  virtual void onClose(TcpConnection&) {}
+  // Comes before onClose. `reason` is for people.
+  virtual void onError(TcpConnection&, ErrorCode, std::string_view) {}
+  // The bytes waiting for the peer have passed the mark (TcpConnection.h):
+  // until they are fewer, send() answers kDropped. Runs inside that send().
+  virtual void onBufferFull(TcpConnection&) {}
+  // After onBufferFull: nothing waits any more.
+  virtual void onBufferDrain(TcpConnection&) {}
+  // The peer has shut its writing side: nothing more will be received. By
+  // itself the connection closes once all is sent; a program that answers
+  // later returns without calling close() here and closes then.
+  virtual void onEnd(TcpConnection& connection);
+
+ protected:
+  ~ConnectionHandler() = default;
+
+  friend class TcpConnection;
+  friend class ConnectionTable;
+  // A callback threw, what() comes next in onError(kException).
+  virtual void onException(TcpConnection&, std::exception_ptr) {}
+};
+
+}  // namespace brigade

@@ -1,0 +1,137 @@
+#include "brigade/Connection/ConnectionTable.h"
+
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "brigade/Connection/detail/PipeEnds.h"
+#include "brigade/Connection/detail/SendQueue.h"
+
+namespace brigade {
+
+ConnectionTable::ConnectionTable(EventInterface& loop,
+                                 ConnectionHandler& handler,
+                                 ProtocolFactory factory,
+                                 const ConnectionLimits& limits,
+                                 ConnectionCounters& counters,
+                                 detail::Transport* transport)
+    : loop_(loop),
+      handler_(handler),
+      factory_(std::move(factory)),
+      limits_(limits),
+      counters_(counters),
+      transport_(transport != nullptr ? *transport : plain_),
+      wheel_(loop),
+      lingering_(loop, wheel_),
+      received_(std::make_unique_for_overwrite<char[]>(
+          detail::ReceiveTail::kShort + kReceive)) {}
+
+ConnectionTable::~ConnectionTable() {
+  for (std::size_t i = 0; i < generations_.size(); ++i) {
+    if (TcpConnection* connection = at(i)) {
+      connection->finish(0);
+    }
+  }
+  for (const Closed& closed : closed_) closed.connection->~TcpConnection();
+}
+
+TcpConnection& ConnectionTable::adopt(FileDescriptor socket,
+                                      const Endpoint& remote) {
+  std::unique_ptr<ProtocolInterface> protocol = factory_();
+  const std::uint32_t index = takePlace();
+  const ConnectionId id{index, generations_[index]};
+  void* place = chunks_[index / kChunk][index % kChunk].bytes;
+  auto* connection = ::new (place)
+      TcpConnection(*this, id, socket.release(), remote, std::move(protocol));
+  ++open_;
+  counters_.accepted.add();
+  counters_.open.set(open_);
+  connection->guarded(&ConnectionHandler::onConnect);
+  return *connection;
+}
+
+std::uint32_t ConnectionTable::takePlace() {
+  if (free_.empty()) {
+    chunks_.push_back(std::make_unique_for_overwrite<Place[]>(kChunk));
+    const auto first = static_cast<std::uint32_t>(generations_.size());
+    generations_.resize(first + kChunk, 0);
+    for (std::uint32_t i = kChunk; i > 0; --i) free_.push_back(first + i - 1);
+  }
+  const std::uint32_t index = free_.back();
+  free_.pop_back();
+  ++generations_[index];
+  return index;
+}
+
+TcpConnection* ConnectionTable::at(std::size_t index) {
+  if (generations_[index] % 2 == 0) return nullptr;
+  auto* connection = std::launder(reinterpret_cast<TcpConnection*>(
+      chunks_[index / kChunk][index % kChunk].bytes));
+  return connection->status() == TcpConnection::Status::kClosed ? nullptr
+                                                                : connection;
+}
+
+TcpConnection* ConnectionTable::find(ConnectionId id) {
+  if (id.index >= generations_.size() ||
+      generations_[id.index] != id.generation) {
+    return nullptr;
+  }
+  return at(id.index);
+}
+
+void ConnectionTable::onClosed(TcpConnection& connection, int sendError) {
+  --open_;
+  counters_.open.set(open_);
+  if (closed_.empty() && !burying_) {
+    loop_.defer([this] { buryClosed(); });
+  }
+  closed_.push_back({&connection, sendError});
+}
+
+void ConnectionTable::buryClosed() {
+  if (burying_) return;
+  burying_ = true;
+  // onClose may close others: the list grows while it is walked.
+  for (std::size_t i = 0; i < closed_.size(); ++i) bury(Closed(closed_[i]));
+  closed_.clear();
+  burying_ = false;
+}
+
+void ConnectionTable::bury(const Closed& closed) {
+  TcpConnection& connection = *closed.connection;
+  if (closed.sendError != 0) {
+    connection.report(ErrorCode::kSendFailed,
+                      std::generic_category().message(closed.sendError));
+  }
+  connection.closePipe();
+  connection.guarded(&ConnectionHandler::onClose);
+  const std::uint32_t index = connection.id().index;
+  if (connection.linger_) {
+    lingering_.add(FileDescriptor(std::exchange(connection.fd_, -1)));
+  }
+  connection.~TcpConnection();
+  ++generations_[index];
+  free_.push_back(index);
+}
+
+void ConnectionTable::destroyAll() {
+  forEach([](TcpConnection& connection) { connection.destroy(); });
+  buryClosed();
+}
+
+std::unique_ptr<detail::ReceiveTail> ConnectionTable::takeTail() {
+  if (spareTails_.empty()) return std::make_unique<detail::ReceiveTail>();
+  std::unique_ptr<detail::ReceiveTail> tail = std::move(spareTails_.back());
+  spareTails_.pop_back();
+  return tail;
+}
+
+void ConnectionTable::giveTail(std::unique_ptr<detail::ReceiveTail> tail) {
+  if (tail->capacity() <= detail::ReceiveTail::kShort &&
+      spareTails_.size() < kSpareTails) {
+    tail->assign({});
+    spareTails_.push_back(std::move(tail));
+  }
+}
+
+}  // namespace brigade

@@ -1,0 +1,123 @@
+#pragma once
+
+// ConnectionTable: owns the connections of one worker process and what they
+// share: loop, codec factory, receive buffer, outputs, time-out wheel and
+// counters. A closed connection stays until the end of the turn of the loop,
+// so any callback may close any connection. Not installed: programs see it
+// through Worker.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "brigade/Connection/ConnectionCounters.h"
+#include "brigade/Connection/ConnectionHandler.h"
+#include "brigade/Connection/ConnectionId.h"
+#include "brigade/Connection/TcpConnection.h"
+#include "brigade/Connection/detail/LingeringClose.h"
+#include "brigade/Connection/detail/ReceiveTail.h"
+#include "brigade/Connection/detail/Transport.h"
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Events/FileDescriptor.h"
+#include "brigade/Events/TimingWheel.h"
+#include "brigade/Protocol/Output.h"
+#include "brigade/Protocol/ProtocolRegistry.h"
+
+namespace brigade {
+
+// What a new connection starts with.
+struct ConnectionLimits {
+  std::size_t maxSendBufferSize = 1024 * 1024;
+  std::size_t maxPackageSize = 10 * 1024 * 1024;
+  Clock::duration idleTimeout = Clock::duration::zero();
+};
+
+class ConnectionTable {
+ public:
+  // All outlive the table. `transport` is a test's; null: the kernel's.
+  ConnectionTable(EventInterface& loop, ConnectionHandler& handler,
+                  ProtocolFactory factory, const ConnectionLimits& limits,
+                  ConnectionCounters& counters,
+                  detail::Transport* transport = nullptr);
+  // Closes what is left without a callback.
+  ~ConnectionTable();
+
+  // Takes the socket over and calls onConnect. Throws what the codec's factory
+  // throws; the socket is closed then.
+  TcpConnection& adopt(FileDescriptor socket, const Endpoint& remote);
+
+  TcpConnection* find(ConnectionId id);
+  std::size_t size() const { return open_; }
+  // Sockets that are closed for the program and wait for the peer's end.
+  std::size_t lingering() const { return lingering_.size(); }
+
+  // Every open connection, in no order; `visit` may close any of them.
+  template <typename Visit>
+  void forEach(Visit visit) {
+    for (std::size_t i = 0; i < generations_.size(); ++i) {
+      TcpConnection* connection = at(i);
+      if (connection != nullptr) visit(*connection);
+    }
+  }
+
+  // Destroys all connections now: onClose for each, before it returns.
+  void destroyAll();
+
+  EventInterface& loop() { return loop_; }
+
+ private:
+  friend class TcpConnection;
+
+  // One receive takes at most kReceive; in front of it there is room for a
+  // short tail.
+  static constexpr std::size_t kReceive = 64 * 1024;
+  // Connections are built in place in chunks that never move.
+  static constexpr std::size_t kChunk = 64;
+  static constexpr std::size_t kSpareTails = 64;
+
+  struct Place {
+    alignas(TcpConnection) std::byte bytes[sizeof(TcpConnection)];
+  };
+
+  TcpConnection* at(std::size_t index);
+  std::uint32_t takePlace();
+  void onClosed(TcpConnection& connection, int sendError);
+  void buryClosed();
+  struct Closed {
+    TcpConnection* connection;
+    int sendError;  // errno, or 0
+  };
+  void bury(const Closed& closed);
+  char* receiveBuffer() { return received_.get(); }
+  std::unique_ptr<detail::ReceiveTail> takeTail();
+  void giveTail(std::unique_ptr<detail::ReceiveTail> tail);
+
+  EventInterface& loop_;
+  ConnectionHandler& handler_;
+  ProtocolFactory factory_;
+  ConnectionLimits limits_;
+  ConnectionCounters& counters_;
+  detail::PlainTransport plain_;
+  detail::Transport& transport_;
+  TimingWheel wheel_;
+  detail::LingeringSockets lingering_;
+
+  std::unique_ptr<char[]> received_;
+  std::vector<std::unique_ptr<detail::ReceiveTail>> spareTails_;
+  // What the connection whose input is being handled sends leaves together;
+  // what is sent to others leaves at once.
+  Output corked_;
+  Output direct_;
+  TcpConnection* batch_ = nullptr;
+
+  std::vector<std::unique_ptr<Place[]>> chunks_;
+  std::vector<std::uint32_t> generations_;  // odd: taken
+  std::vector<std::uint32_t> free_;
+  std::vector<Closed> closed_;
+  std::size_t open_ = 0;
+  bool burying_ = false;
+};
+
+}  // namespace brigade

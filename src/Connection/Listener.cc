@@ -1,0 +1,207 @@
+#include "brigade/Connection/Listener.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <system_error>
+
+namespace brigade {
+namespace {
+
+enum class Sharing { kAlone, kReusePort };
+
+[[noreturn]] void refuse(const Address& address, const std::string& reason) {
+  throw CannotListen("cannot listen on " + address.toString() + ": " + reason);
+}
+
+[[noreturn]] void refuse(const Address& address, int error) {
+  refuse(address, std::generic_category().message(error));
+}
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  const sockaddr* get() const {
+    return reinterpret_cast<const sockaddr*>(&storage);
+  }
+};
+
+SocketAddress resolve(const Address& address) {
+  addrinfo hints{};
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int error =
+      ::getaddrinfo(address.host.c_str(),
+                    std::to_string(address.port).c_str(), &hints, &found);
+  if (error == EAI_SYSTEM) refuse(address, errno);
+  if (error != 0) refuse(address, ::gai_strerror(error));
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(
+      found, ::freeaddrinfo);
+  SocketAddress result;
+  std::memcpy(&result.storage, found->ai_addr, found->ai_addrlen);
+  result.length = found->ai_addrlen;
+  return result;
+}
+
+SocketAddress unixAddress(const Address& address) {
+  sockaddr_un un{};
+  un.sun_family = AF_UNIX;
+  if (address.path.size() >= sizeof un.sun_path) {
+    refuse(address, "the path is longer than " +
+                        std::to_string(sizeof un.sun_path - 1) + " bytes");
+  }
+  std::memcpy(un.sun_path, address.path.data(), address.path.size());
+  SocketAddress result;
+  std::memcpy(&result.storage, &un, sizeof un);
+  result.length = sizeof un;
+  return result;
+}
+
+FileDescriptor makeSocket(const Address& address, int family) {
+  FileDescriptor fd(
+      ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) refuse(address, errno);
+  return fd;
+}
+
+void set(const Address& address, int fd, int level, int option, int value) {
+  if (::setsockopt(fd, level, option, &value, sizeof value) != 0) {
+    refuse(address, errno);
+  }
+}
+
+FileDescriptor bindTcp(const Address& address, const SocketAddress& where,
+                       Sharing sharing) {
+  FileDescriptor fd = makeSocket(address, where.storage.ss_family);
+  set(address, fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (sharing == Sharing::kReusePort) {
+    set(address, fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+  }
+  if (where.storage.ss_family == AF_INET6) {
+    set(address, fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  }
+  set(address, fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+  if (::bind(fd.get(), where.get(), where.length) != 0) refuse(address, errno);
+  return fd;
+}
+
+void listenOn(const Address& address, int fd, int backlog) {
+  if (::listen(fd, backlog) != 0) refuse(address, errno);
+}
+
+std::uint16_t portOf(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
+  if (storage.ss_family == AF_INET) {
+    return ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+  }
+  return ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
+}
+
+// A file that nobody listens on refuses the connection (unix(7)).
+bool isStale(const SocketAddress& where) {
+  const FileDescriptor probe(
+      ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return ::connect(probe.get(), where.get(), where.length) != 0 &&
+         errno == ECONNREFUSED;
+}
+
+FileDescriptor bindUnix(const Address& address, const ListenOptions& options) {
+  const SocketAddress where = unixAddress(address);
+  FileDescriptor fd = makeSocket(address, AF_UNIX);
+  // The file must never be wider open than asked for, not even for a moment:
+  // bind(2) gives it the mode of the socket, less the umask.
+  ::fchmod(fd.get(), options.mode);
+  int bound = ::bind(fd.get(), where.get(), where.length);
+  if (bound != 0 && errno == EADDRINUSE && isStale(where)) {
+    ::unlink(address.path.c_str());
+    bound = ::bind(fd.get(), where.get(), where.length);
+  }
+  if (bound != 0) refuse(address, errno);
+  if (::chown(address.path.c_str(), options.owner, options.group) != 0 ||
+      ::chmod(address.path.c_str(), options.mode) != 0) {
+    const int error = errno;
+    ::unlink(address.path.c_str());
+    refuse(address, error);
+  }
+  return fd;
+}
+
+ino_t inodeOf(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
+
+}  // namespace
+
+Listener::Listener(Address address, FileDescriptor fd)
+    : address_(std::move(address)), fd_(std::move(fd)) {
+  if (address_.family == Address::Family::kUnix) {
+    inode_ = inodeOf(address_.path);
+  } else {
+    address_.port = portOf(fd_.get());
+  }
+}
+
+Listener Listener::open(const Address& address, const ListenOptions& options) {
+  FileDescriptor fd =
+      address.family == Address::Family::kUnix
+          ? bindUnix(address, options)
+          : bindTcp(address, resolve(address), Sharing::kAlone);
+  listenOn(address, fd.get(), options.backlog);
+  return Listener(address, std::move(fd));
+}
+
+std::vector<Listener> Listener::openGroup(const Address& address,
+                                          const ListenOptions& options,
+                                          unsigned count) {
+  std::vector<Listener> listeners;
+  if (address.family == Address::Family::kUnix) {
+    listeners.push_back(open(address, options));
+    while (listeners.size() < count) {
+      FileDescriptor copy(
+          ::fcntl(listeners[0].fd(), F_DUPFD_CLOEXEC, 0));
+      if (!copy) refuse(address, errno);
+      listeners.push_back(Listener(address, std::move(copy)));
+    }
+    return listeners;
+  }
+  const SocketAddress where = resolve(address);
+  if (address.port != 0) {
+    // Fails when somebody else listens there; it never listens itself.
+    const FileDescriptor probe = bindTcp(address, where, Sharing::kAlone);
+  }
+  // All are bound before one listens: a port that the kernel picked is ours
+  // only for as long as it is bound, and a failure leaves no queue behind.
+  Address picked = address;
+  while (listeners.size() < count) {
+    FileDescriptor fd = bindTcp(picked, listeners.empty() ? where
+                                                          : resolve(picked),
+                                Sharing::kReusePort);
+    listeners.push_back(Listener(picked, std::move(fd)));
+    picked = listeners.back().address();
+  }
+  for (const Listener& listener : listeners) {
+    listenOn(address, listener.fd(), options.backlog);
+  }
+  return listeners;
+}
+
+void Listener::removeFile() {
+  if (inode_ != 0 && inodeOf(address_.path) == inode_) {
+    ::unlink(address_.path.c_str());
+  }
+}
+
+}  // namespace brigade

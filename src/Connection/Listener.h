@@ -1,0 +1,67 @@
+#pragma once
+
+// Listener: a bound, listening socket. The master makes it before the fork
+// and keeps it across every reload, so its accept queue is never lost; workers
+// accept from the inherited descriptor (Acceptor). The socket's options hold
+// for every connection accepted from it: TCP_NODELAY is set here, once.
+
+#include <sys/types.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "brigade/Connection/Address.h"
+#include "brigade/Events/FileDescriptor.h"
+
+namespace brigade {
+
+// "cannot listen on tcp://0.0.0.0:80: Address already in use".
+class CannotListen : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct ListenOptions {
+  int backlog = 1024;  // the kernel's net.core.somaxconn bounds it
+  // Of a Unix socket's file; -1 leaves the owner or group as it is.
+  mode_t mode = 0660;
+  uid_t owner = static_cast<uid_t>(-1);
+  gid_t group = static_cast<gid_t>(-1);
+};
+
+class Listener {
+ public:
+  // A stale socket file is replaced when nobody listens on it. Throws
+  // CannotListen.
+  static Listener open(const Address& address, const ListenOptions& options);
+
+  // `count` sockets on one TCP address (SO_REUSEPORT, socket(7)): the kernel
+  // spreads connections over them. Refuses an address that another program
+  // has, although SO_REUSEPORT alone would let two share it in silence. A Unix
+  // socket has one only: the second and later share its descriptor.
+  static std::vector<Listener> openGroup(const Address& address,
+                                         const ListenOptions& options,
+                                         unsigned count);
+
+  Listener(Listener&&) = default;
+  Listener& operator=(Listener&&) = default;
+  // Does not remove the socket file: a worker's copy must not (removeFile).
+  ~Listener() = default;
+
+  // With the port that the kernel picked.
+  const Address& address() const { return address_; }
+  int fd() const { return fd_.get(); }
+
+  // In the master, at its end, if the file is still this socket's.
+  void removeFile();
+
+ private:
+  Listener(Address address, FileDescriptor fd);
+
+  Address address_;
+  FileDescriptor fd_;
+  ino_t inode_ = 0;  // of the socket file
+};
+
+}  // namespace brigade

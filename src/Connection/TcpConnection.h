@@ -1,0 +1,203 @@
+#pragma once
+
+// TcpConnection: one accepted stream (TCP or a Unix stream socket) and its
+// codec. Owned by the worker's ConnectionTable; a reference is good inside a
+// callback, a ConnectionId for longer. Every function belongs to the loop's
+// thread and may be called from any callback.
+//
+//   kEstablished --close()--> kClosing --all sent--> kClosed --> onClose, freed
+//        |                       | destroy(), peer gone, time-out   at the end
+//        +---- destroy(), -------+----------------->                of the turn
+//              peer gone
+//
+// Backpressure: what the socket does not take is queued. When the queue passes
+// seven eighths of maxSendBufferSize, onBufferFull is called; while it is past
+// that mark, send() answers kDropped. A message is taken whole or not at all:
+// the one that crosses the mark is kept, so the last eighth is its room and a
+// message of any size can be sent to a peer that reads.
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <utility>
+
+#include "brigade/Connection/ConnectionHandler.h"
+#include "brigade/Connection/ConnectionId.h"
+#include "brigade/Connection/Endpoint.h"
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Events/TimingWheel.h"
+#include "brigade/Protocol/Message.h"
+
+struct iovec;
+
+namespace brigade {
+
+class ConnectionTable;
+class Output;
+class ProtocolInterface;
+struct Packet;
+namespace detail {
+struct PipeEnds;
+class ReceiveTail;
+class SendQueue;
+}  // namespace detail
+
+enum class SendResult : std::uint8_t {
+  kSent,     // with the kernel, or leaves with the answers to this batch
+  kQueued,   // waits for the peer to read
+  kDropped,  // not taken: the queue is full or the connection closing
+};
+
+class TcpConnection final : private Watcher, private TimingWheel::Entry {
+ public:
+  enum class Status : std::uint8_t { kEstablished, kClosing, kClosed };
+
+  // Through the codec. May throw what the codec's encode() throws.
+  SendResult send(const Message& message);
+  // As it is.
+  SendResult sendRaw(std::string_view bytes);
+
+  // Receives nothing more, sends what is queued, then closes; within 30 s
+  // without progress the peer is given up (kSendTimeout).
+  void close();
+  void close(const Message& last);
+  // Drops what is queued and closes.
+  void destroy();
+
+  // From the next message on; messages received already wait. Counted once:
+  // one resumeRecv() ends any number of pauseRecv().
+  void pauseRecv();
+  void resumeRecv();
+  bool paused() const { return paused_; }
+
+  // From now on every message goes to `to` (through its codec) instead of
+  // onMessage; while the queue of `to` is full this connection pauses. When
+  // this one closes, `to` is closed after the last message, and vice versa.
+  // For both directions: a.pipe(b); b.pipe(a);
+  void pipe(TcpConnection& to);
+
+  ConnectionId id() const { return id_; }
+  Status status() const { return status_; }
+  const Endpoint& remote() const { return remote_; }
+  std::string remoteAddress() const { return remote_.toString(); }
+  std::string remoteIp() const { return remote_.ip(); }
+  std::uint16_t remotePort() const { return remote_.port(); }
+  // Asks the kernel (getsockname(2)).
+  Endpoint local() const;
+  std::string localAddress() const { return local().toString(); }
+  std::string localIp() const { return local().ip(); }
+  std::uint16_t localPort() const { return local().port(); }
+
+  std::uint64_t bytesRead() const { return bytesRead_; }
+  std::uint64_t bytesWritten() const { return bytesWritten_; }
+  std::size_t receiveQueueSize() const;
+  std::size_t sendQueueSize() const;
+  bool bufferFull() const { return full_; }
+
+  // In bytes; from the Worker's settings until set. At most 4 GiB - 1.
+  std::size_t maxSendBufferSize() const { return maxSendBufferSize_; }
+  void setMaxSendBufferSize(std::size_t bytes);
+  std::size_t maxPackageSize() const { return maxPackageSize_; }
+  void setMaxPackageSize(std::size_t bytes);
+
+  // Closed when no byte moved either way for so long (kIdleTimeout); zero:
+  // never. Coarse: up to half a second late.
+  void setIdleTimeout(Clock::duration timeout);
+
+  // The program's own state, made on first use and destroyed after onClose.
+  // Throws std::bad_cast when the connection has a context of another type.
+  template <typename T>
+  T& context() {
+    if (!context_) context_ = std::make_unique<Context<T>>();
+    if (context_->type() != typeid(T)) throw std::bad_cast();
+    return static_cast<Context<T>&>(*context_).value;
+  }
+
+  ProtocolInterface& protocol() { return *protocol_; }
+
+ private:
+  friend class ConnectionTable;
+
+  struct ContextBase {
+    virtual ~ContextBase() = default;
+    virtual const std::type_info& type() const = 0;
+  };
+  template <typename T>
+  struct Context final : ContextBase {
+    const std::type_info& type() const override { return typeid(T); }
+    T value{};
+  };
+
+  TcpConnection(ConnectionTable& table, ConnectionId id, int fd,
+                const Endpoint& remote,
+                std::unique_ptr<ProtocolInterface> protocol);
+  ~TcpConnection();
+
+  // Receiving.
+  void onReady(Ready ready) override;
+  void onReadable();
+  ssize_t receiveBehindShortTail();
+  ssize_t receiveIntoTail();
+  void onReceiveFailed(ssize_t result);
+  void handleInput(std::string_view bytes);
+  std::size_t deliver(std::string_view bytes, std::size_t& expected);
+  void checkIncomplete(const Packet& packet, std::size_t present);
+  void keep(std::string_view rest, std::size_t expected);
+  void onResumed();
+  void onEndOfInput();
+  void relay(const Message& message);
+  bool relayEnd();
+
+  // Sending.
+  SendResult write(const Message& message, ProtocolInterface* codec);
+  void flush(Output& output);
+  void enqueue(std::span<const iovec> pieces, std::size_t skip);
+  void checkFull();
+  std::size_t mark() const;
+  void onWritable();
+  void onDrained();
+  void endOutput();
+
+  // Ending.
+  void onTimeout() override;
+  void refreshTimeout();
+  void watch();
+  void refuseInput(ErrorCode code, std::string_view reason);
+  void sendFailed(int error);
+  void finish(int sendError);
+  void closePipe();
+  void guarded(void (ConnectionHandler::*callback)(TcpConnection&));
+  void report(ErrorCode code, std::string_view reason);
+  void onCallbackThrew();
+
+  ConnectionTable& table_;
+  std::unique_ptr<ProtocolInterface> protocol_;
+  std::unique_ptr<detail::ReceiveTail> tail_;
+  std::unique_ptr<detail::SendQueue> queue_;
+  std::unique_ptr<detail::PipeEnds> pipe_;
+  std::unique_ptr<ContextBase> context_;
+  std::uint64_t bytesRead_ = 0;
+  std::uint64_t bytesWritten_ = 0;
+  ConnectionId id_;
+  int fd_;
+  std::uint32_t maxSendBufferSize_;
+  std::uint32_t maxPackageSize_;
+  std::uint32_t idleTimeoutMs_ = 0;
+  Endpoint remote_;
+  Status status_ = Status::kEstablished;
+  std::uint8_t watched_ = 0;  // the Interest the loop knows; 0: none
+  bool paused_ : 1 = false;
+  bool resuming_ : 1 = false;     // onResumed() is on its way
+  bool full_ : 1 = false;         // from onBufferFull to onBufferDrain
+  bool ended_ : 1 = false;        // the peer shut its writing side
+  bool outputEnds_ : 1 = false;   // shut ours when all is sent
+  bool linger_ : 1 = false;       // the peer may still be sending
+};
+
+}  // namespace brigade

@@ -1,0 +1,52 @@
+#include "brigade/Connection/detail/LingeringClose.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+#include <iterator>
+
+namespace brigade::detail {
+namespace {
+
+constexpr std::chrono::seconds kLinger{2};
+
+}  // namespace
+
+class LingeringSockets::Socket final : private Watcher,
+                                       private TimingWheel::Entry {
+ public:
+  Socket(LingeringSockets& owner, FileDescriptor fd)
+      : owner_(owner), fd_(std::move(fd)) {
+    ::shutdown(fd_.get(), SHUT_WR);
+    owner_.loop_.add(fd_.get(), Interest::kRead, *this);
+    owner_.wheel_.set(*this, kLinger);
+  }
+  ~Socket() { owner_.loop_.del(fd_.get()); }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  std::list<Socket>::iterator place;  // its own, in the owner's list
+
+ private:
+  void onReady(Ready) override {
+    char waste[16 * 1024];
+    const ssize_t n = ::recv(fd_.get(), waste, sizeof waste, 0);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
+    forget();
+  }
+  void onTimeout() override { forget(); }
+  void forget() { owner_.sockets_.erase(place); }
+
+  LingeringSockets& owner_;
+  FileDescriptor fd_;
+};
+
+LingeringSockets::~LingeringSockets() = default;
+
+void LingeringSockets::add(FileDescriptor socket) {
+  sockets_.emplace_back(*this, std::move(socket));
+  sockets_.back().place = std::prev(sockets_.end());
+}
+
+}  // namespace brigade::detail

@@ -1,0 +1,60 @@
+#include "brigade/Connection/detail/SendQueue.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace brigade::detail {
+namespace {
+
+// Enough for a socket buffer of 1 MiB in small blocks.
+constexpr std::size_t kFrontPieces = 64;
+
+}  // namespace
+
+void SendQueue::append(std::span<const iovec> pieces, std::size_t skip) {
+  for (const iovec& piece : pieces) {
+    const std::size_t skipped = std::min(skip, piece.iov_len);
+    skip -= skipped;
+    append(static_cast<const char*>(piece.iov_base) + skipped,
+           piece.iov_len - skipped);
+  }
+}
+
+void SendQueue::append(const char* data, std::size_t size) {
+  size_ += size;
+  while (size > 0) {
+    if (blocks_.empty() || blocks_.back().end == blocks_.back().capacity) {
+      const std::size_t capacity = std::max(kBlock, size);
+      blocks_.push_back(
+          {std::make_unique_for_overwrite<char[]>(capacity), capacity});
+    }
+    Block& block = blocks_.back();
+    const std::size_t part = std::min(size, block.capacity - block.end);
+    std::memcpy(block.data.get() + block.end, data, part);
+    block.end += part;
+    data += part;
+    size -= part;
+  }
+}
+
+std::span<const iovec> SendQueue::front() {
+  front_.clear();
+  for (const Block& block : blocks_) {
+    if (front_.size() == kFrontPieces) break;
+    front_.push_back({block.data.get() + block.begin, block.end - block.begin});
+  }
+  return front_;
+}
+
+void SendQueue::consume(std::size_t bytes) {
+  size_ -= bytes;
+  while (bytes > 0) {
+    Block& block = blocks_.front();
+    const std::size_t part = std::min(bytes, block.end - block.begin);
+    block.begin += part;
+    bytes -= part;
+    if (block.begin == block.end) blocks_.pop_front();
+  }
+}
+
+}  // namespace brigade::detail

@@ -1,0 +1,48 @@
+#pragma once
+
+// SendQueue: the bytes that a peer has not taken yet, in order. A connection
+// has one only while something waits. Memory follows the bytes: small pieces
+// fill blocks of 16 KiB, large ones get a block of their own size.
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace brigade::detail {
+
+class SendQueue {
+ public:
+  static constexpr std::size_t kBlock = 16 * 1024;
+
+  // Copies the pieces, without their first `skip` bytes.
+  void append(std::span<const iovec> pieces, std::size_t skip);
+
+  // The first bytes in order, as many as one system call takes well; valid
+  // until the next call of another function.
+  std::span<const iovec> front();
+  // Forgets the first `bytes`.
+  void consume(std::size_t bytes);
+
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  struct Block {
+    std::unique_ptr<char[]> data;
+    std::size_t capacity;
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+
+  void append(const char* data, std::size_t size);
+
+  std::deque<Block> blocks_;
+  std::size_t size_ = 0;
+  std::vector<iovec> front_;
+};
+
+}  // namespace brigade::detail

@@ -1,0 +1,39 @@
+#pragma once
+
+// RunConfig: what a whole program shares, as opposed to one Worker. Given to
+// run(); the command line overrides it. Empty strings stand for the defaults
+// named here, which run() fills in before anything starts.
+
+#include <chrono>
+#include <string>
+
+#include "brigade/Worker/Log.h"
+
+namespace brigade {
+
+struct RunConfig {
+  // Of the program, for logs and default file names: argv[0]'s last part.
+  std::string name;
+  // Of the program, for --version.
+  std::string version;
+  // Holds pid file, control socket and log: /run/NAME for root, else
+  // $XDG_RUNTIME_DIR/NAME, else /tmp/brigade-UID/NAME. Made 0755 (0700 below
+  // /tmp) when it is not there.
+  std::string runDirectory;
+  std::string pidFile;  // RUNDIR/NAME.pid
+  // In the foreground the log goes to stderr unless a file is given; a daemon
+  // logs to RUNDIR/NAME.log.
+  std::string logFile;
+  // Where a daemon's stdout and stderr go.
+  std::string stdoutFile = "/dev/null";
+  LogLevel logLevel = LogLevel::kInfo;
+  // Event loop of all workers that name none: see makeEventLoop().
+  std::string event = "libev";
+  // From the order to stop or drain to SIGKILL.
+  std::chrono::milliseconds stopTimeout{8000};
+  // From fork to ready; then a worker process counts as failed.
+  std::chrono::milliseconds readyTimeout{30000};
+  bool daemonize = false;
+};
+
+}  // namespace brigade

@@ -1,0 +1,38 @@
+#pragma once
+
+// Daemon: leaves the terminal (daemon(7)): two forks and a new session. The
+// first process stays until the daemon says how its start went, so the caller
+// of `start -d` sees the exit code and the reason on the terminal.
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "brigade/Events/FileDescriptor.h"
+
+namespace brigade::detail {
+
+class Daemon {
+ public:
+  // Returns in the daemon; the first process waits and exits. stdin becomes
+  // /dev/null, stdout and stderr `outputFile` (appended, 0644 less the umask,
+  // which is kept). Until ready() or failed(), stderr still is the caller's.
+  // Throws std::system_error naming what failed.
+  explicit Daemon(const std::string& outputFile);
+
+  // The first process exits with 0.
+  void ready();
+  // The first process prints `reason` to its stderr and exits with 1. When the
+  // daemon dies without either, it says so and exits with 1 as well.
+  void failed(std::string_view reason);
+  // In a child of the daemon: lets go of the pipe.
+  void closeInChild();
+
+ private:
+  void switchOutput();
+
+  FileDescriptor output_;
+  FileDescriptor pipe_;
+};
+
+}  // namespace brigade::detail

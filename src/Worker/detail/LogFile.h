@@ -1,0 +1,24 @@
+#pragma once
+
+// LogFile: opens and reopens the program's log. Process-wide state, the one
+// exception to "no globals": every layer above logs, and a fork copies it.
+
+#include <cstdint>
+#include <string>
+
+#include "brigade/Worker/Log.h"
+
+namespace brigade::detail {
+
+// An empty path means stderr. Throws std::system_error naming the path.
+void openLog(const std::string& path, LogLevel level);
+// After a rotation: opens the path anew (in a worker: with its own rights).
+// Keeps the old descriptor and logs why when that fails.
+void reopenLog();
+// Stands in every line of this process: "master", "shout worker 3".
+void setLogName(std::string_view name);
+int logDescriptor();
+// Lines lost because they could not be written.
+std::uint64_t lostLogLines();
+
+}  // namespace brigade::detail

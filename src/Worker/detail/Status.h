@@ -1,0 +1,76 @@
+#pragma once
+
+// Status: what the master knows of itself and of its worker processes, as
+// `status` shows it.
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace brigade::detail {
+
+struct WorkerStatus {
+  unsigned index = 0;  // over the whole program
+  unsigned id = 0;     // 1..count within its Worker
+  std::string name;
+  pid_t pid = 0;
+  std::string state;  // starting, ready, busy, draining, stopping, backoff ...
+  unsigned generation = 0;
+  std::uint64_t memory = 0;  // resident bytes
+  std::string address;       // with the real port; empty: no listener
+  std::uint64_t connections = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t sendFailures = 0;
+  std::uint64_t exceptions = 0;
+  std::uint64_t protocolErrors = 0;
+  std::uint64_t timers = 0;
+  std::uint64_t bytesRead = 0;
+  std::uint64_t bytesWritten = 0;
+  double requestsPerSecond = 0;  // over the last full second
+  double uptime = 0;             // seconds
+  unsigned restarts = 0;
+  double backoff = 0;  // seconds until the next fork
+  std::string lastExit;
+};
+
+struct ProgramStatus {
+  std::string name;
+  std::string version;         // of the program, may be empty
+  std::string brigadeVersion;
+  pid_t pid = 0;               // of the master
+  std::string event;           // of the master's configuration
+  std::chrono::system_clock::time_point started;
+  double uptime = 0;
+  double load[3] = {0, 0, 0};  // getloadavg(3)
+  std::string runDirectory;
+  std::string note;            // what the last reload failed of, or empty
+  std::vector<WorkerStatus> workers;
+};
+
+struct ConnectionStatus {
+  unsigned worker = 0;  // index
+  pid_t pid = 0;
+  std::string name;
+  std::uint64_t id = 0;
+  std::string protocol;
+  std::string remote;
+  std::string local;
+  std::string state;  // established, paused, closing
+  std::uint64_t receiveQueue = 0;
+  std::uint64_t sendQueue = 0;
+  std::uint64_t bytesRead = 0;
+  std::uint64_t bytesWritten = 0;
+};
+
+// One line of JSON each, as the control socket carries them; field names as
+// above. load as an array; started as ISO 8601 in UTC; "totals" holds the sums
+// of connections, accepted, messages, sendFailures, exceptions,
+// protocolErrors, bytesRead, bytesWritten, requestsPerSecond, memory.
+std::string toJson(const ProgramStatus& status);
+std::string toJson(const ConnectionStatus& status);
+
+}  // namespace brigade::detail
