@@ -3,7 +3,8 @@
 // The log of the program: one write(2) a line to a descriptor opened with
 // O_APPEND, so lines of many processes never mix. A line that cannot be written
 // (full disk) is lost and counted; logging never blocks or throws.
-//   2026-11-21 07:34:14.123 warning shout worker 3 [812]: text
+// Control characters in a text are escaped, lines end after 4 KiB. In UTC:
+//   2026-11-21 07:34:14.123Z warning shout worker 3 [812]: text
 
 #include <cstdint>
 #include <optional>
@@ -11,9 +12,7 @@
 
 namespace brigade {
 
-enum class LogLevel : std::uint8_t {
-  kDebug, kInfo, kWarning, kError, kNone
-};
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError, kNone };
 
 // "debug", "info", "warning", "error", "none".
 std::optional<LogLevel> parseLogLevel(std::string_view name);

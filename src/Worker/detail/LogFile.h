@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "brigade/Worker/Log.h"
 
@@ -18,6 +19,8 @@ void reopenLog();
 // Stands in every line of this process: "master", "shout worker 3".
 void setLogName(std::string_view name);
 int logDescriptor();
+// What brigade::log() does.
+void writeLog(LogLevel level, std::string_view text);
 // Lines lost because they could not be written.
 std::uint64_t lostLogLines();
 
