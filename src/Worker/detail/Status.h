@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace brigade::detail {
@@ -30,7 +31,7 @@ struct WorkerStatus {
   std::uint64_t timers = 0;
   std::uint64_t bytesRead = 0;
   std::uint64_t bytesWritten = 0;
-  double requestsPerSecond = 0;  // over the last full second
+  double requestsPerSecond = 0;  // since the previous status, or the start
   double uptime = 0;             // seconds
   unsigned restarts = 0;
   double backoff = 0;  // seconds until the next fork
@@ -39,15 +40,15 @@ struct WorkerStatus {
 
 struct ProgramStatus {
   std::string name;
-  std::string version;         // of the program, may be empty
+  std::string version;  // of the program, may be empty
   std::string brigadeVersion;
-  pid_t pid = 0;               // of the master
-  std::string event;           // of the master's configuration
+  pid_t pid = 0;      // of the master
+  std::string event;  // of the master's configuration
   std::chrono::system_clock::time_point started;
   double uptime = 0;
   double load[3] = {0, 0, 0};  // getloadavg(3)
   std::string runDirectory;
-  std::string note;            // what the last reload failed of, or empty
+  std::string note;  // what the last reload failed of, or empty
   std::vector<WorkerStatus> workers;
 };
 
@@ -72,5 +73,31 @@ struct ConnectionStatus {
 // protocolErrors, bytesRead, bytesWritten, requestsPerSecond, memory.
 std::string toJson(const ProgramStatus& status);
 std::string toJson(const ConnectionStatus& status);
+
+// The way back. What is missing (another version wrote it) keeps its default.
+// Throws std::runtime_error when the text is not such an object.
+ProgramStatus parseStatus(std::string_view json);
+ConnectionStatus parseConnection(std::string_view json);
+
+// The sums over all workers, those of toJson() and of timers and restarts.
+WorkerStatus totals(const ProgramStatus& status);
+
+// "2026-11-21T07:34:14Z"
+std::string toIso8601(std::chrono::system_clock::time_point time);
+
+// The lines of the control socket (Commands.h), without their line ends.
+std::string statusLine(const ProgramStatus& status);
+std::string connectionLine(std::string_view connectionJson);
+std::string progressLine(std::string_view text);
+std::string resultLine(bool ok, std::string_view reason);
+
+// One of those, read again. A line that is none, as another version may send
+// it, is kUnknown.
+struct AnswerLine {
+  enum class Kind { kStatus, kConnection, kProgress, kOk, kFailed, kUnknown };
+  Kind kind = Kind::kUnknown;
+  std::string text;  // JSON of the object, what progressed, or the reason
+};
+AnswerLine parseAnswerLine(std::string_view line);
 
 }  // namespace brigade::detail
