@@ -7,7 +7,6 @@
 // exactly once.
 
 #include <cstdint>
-#include <exception>
 #include <string_view>
 
 #include "brigade/Protocol/Message.h"
@@ -51,8 +50,8 @@ class ConnectionHandler {
 
   friend class TcpConnection;
   friend class ConnectionTable;
-  // A callback threw, what() comes next in onError(kException).
-  virtual void onException(TcpConnection&, std::exception_ptr) {}
+  // Before onError, whether or not a program overrides that: for the log.
+  virtual void onTrouble(TcpConnection&, ErrorCode, std::string_view) {}
 };
 
 }  // namespace brigade

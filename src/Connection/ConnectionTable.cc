@@ -95,6 +95,7 @@ void ConnectionTable::buryClosed() {
   for (std::size_t i = 0; i < closed_.size(); ++i) bury(Closed(closed_[i]));
   closed_.clear();
   burying_ = false;
+  if (onRoom_) onRoom_();
 }
 
 void ConnectionTable::bury(const Closed& closed) {

@@ -8,8 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "brigade/Connection/ConnectionCounters.h"
@@ -56,7 +57,7 @@ class ConnectionTable {
   // Every open connection, in no order; `visit` may close any of them.
   template <typename Visit>
   void forEach(Visit visit) {
-    for (std::size_t i = 0; i < generations_.size(); ++i) {
+    for (std::size_t i = 0; i < places(); ++i) {
       TcpConnection* connection = at(i);
       if (connection != nullptr) visit(*connection);
     }
@@ -65,7 +66,15 @@ class ConnectionTable {
   // Destroys all connections now: onClose for each, before it returns.
   void destroyAll();
 
-  EventInterface& loop() { return loop_; }
+  // Called after closed connections have been freed: there is room again.
+  void setOnRoom(std::function<void()> callback) {
+    onRoom_ = std::move(callback);
+  }
+
+  // For ranges over the table: places are 0..places() - 1, and the connection
+  // at one may be null.
+  std::size_t places() const { return generations_.size(); }
+  TcpConnection* at(std::size_t place);
 
  private:
   friend class TcpConnection;
@@ -81,7 +90,6 @@ class ConnectionTable {
     alignas(TcpConnection) std::byte bytes[sizeof(TcpConnection)];
   };
 
-  TcpConnection* at(std::size_t index);
   std::uint32_t takePlace();
   void onClosed(TcpConnection& connection, int sendError);
   void buryClosed();
@@ -117,6 +125,7 @@ class ConnectionTable {
   std::vector<std::uint32_t> free_;
   std::vector<Closed> closed_;
   std::size_t open_ = 0;
+  std::function<void()> onRoom_;
   bool burying_ = false;
 };
 

@@ -25,6 +25,17 @@ std::uint32_t clampSize(std::size_t bytes) {
       bytes, std::numeric_limits<std::uint32_t>::max()));
 }
 
+// What the exception being handled says.
+std::string currentException() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
 }  // namespace
 
 TcpConnection::TcpConnection(ConnectionTable& table, ConnectionId id, int fd,
@@ -470,19 +481,19 @@ void TcpConnection::guarded(
 }
 
 void TcpConnection::report(ErrorCode code, std::string_view reason) {
+  table_.handler_.onTrouble(*this, code, reason);
   try {
     table_.handler_.onError(*this, code, reason);
   } catch (...) {
     table_.counters_.exceptions.add();
-    table_.handler_.onException(*this, std::current_exception());
+    table_.handler_.onTrouble(*this, ErrorCode::kException,
+                              currentException());
   }
 }
 
 void TcpConnection::onCallbackThrew() {
   table_.counters_.exceptions.add();
-  table_.handler_.onException(*this, std::current_exception());
-  if (status_ == Status::kClosed) return;
-  report(ErrorCode::kException, "a callback threw");
+  report(ErrorCode::kException, currentException());
   close();
 }
 

@@ -26,7 +26,7 @@ class LingeringSockets::Socket final : private Watcher,
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
-  std::list<Socket>::iterator place;  // its own, in the owner's list
+  std::list<std::unique_ptr<Socket>>::iterator place;  // its own, in the owner's list
 
  private:
   void onReady(Ready) override {
@@ -42,11 +42,14 @@ class LingeringSockets::Socket final : private Watcher,
   FileDescriptor fd_;
 };
 
+LingeringSockets::LingeringSockets(EventInterface& loop, TimingWheel& wheel)
+    : loop_(loop), wheel_(wheel) {}
+
 LingeringSockets::~LingeringSockets() = default;
 
 void LingeringSockets::add(FileDescriptor socket) {
-  sockets_.emplace_back(*this, std::move(socket));
-  sockets_.back().place = std::prev(sockets_.end());
+  sockets_.push_back(std::make_unique<Socket>(*this, std::move(socket)));
+  sockets_.back()->place = std::prev(sockets_.end());
 }
 
 }  // namespace brigade::detail

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <list>
+#include <memory>
 
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Events/FileDescriptor.h"
@@ -16,8 +17,7 @@ namespace brigade::detail {
 
 class LingeringSockets {
  public:
-  LingeringSockets(EventInterface& loop, TimingWheel& wheel)
-      : loop_(loop), wheel_(wheel) {}
+  LingeringSockets(EventInterface& loop, TimingWheel& wheel);
   ~LingeringSockets();
 
   void add(FileDescriptor socket);
@@ -28,7 +28,7 @@ class LingeringSockets {
 
   EventInterface& loop_;
   TimingWheel& wheel_;
-  std::list<Socket> sockets_;
+  std::list<std::unique_ptr<Socket>> sockets_;
 };
 
 }  // namespace brigade::detail

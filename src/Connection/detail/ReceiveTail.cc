@@ -28,11 +28,12 @@ void ReceiveTail::assign(std::string_view bytes) {
 
 void ReceiveTail::reserve() {
   const std::size_t missing = expected_ > size() ? expected_ - size() : 0;
-  const std::size_t enough =
-      missing == 0 ? kMinSpare : std::min(missing, kMinSpare);
+  // Moving costs as much as there are bytes: only when little room is left.
+  std::size_t enough = std::min(kMinSpare, size() / 8 + 1);
+  if (missing != 0) enough = std::min(enough, missing);
   if (spareSize() >= enough) return;
-  const std::size_t wanted = missing == 0 ? size() : std::min(missing, size());
-  move(size() + std::max(kMinSpare, wanted));
+  const std::size_t growth = missing == 0 ? size() : std::min(missing, size());
+  move(size() + std::max(kMinSpare, growth));
 }
 
 void ReceiveTail::move(std::size_t capacity) {

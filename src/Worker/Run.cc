@@ -1,0 +1,118 @@
+#include "brigade/Worker/Run.h"
+
+#include <charconv>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "brigade/Connection/Address.h"
+#include "brigade/Process/ProcessTitle.h"
+#include "brigade/Worker/Worker.h"
+#include "brigade/Worker/detail/CommandLine.h"
+#include "brigade/Worker/detail/Commands.h"
+#include "brigade/Worker/detail/Daemon.h"
+#include "brigade/Worker/detail/Master.h"
+
+namespace brigade {
+namespace {
+
+using detail::ExitCode;
+
+// What the user or the program asked for makes no sense, in itself.
+class BadUsage : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+// "[NAME=]VALUE" of --listen and --workers: the Worker it is for, and VALUE.
+struct Target {
+  Worker* worker;
+  std::string_view value;
+};
+
+Target findTarget(const std::vector<Worker*>& workers, std::string_view text,
+                  std::string_view option) {
+  const auto equals = text.find('=');
+  const std::string_view name =
+      equals == std::string_view::npos ? "" : text.substr(0, equals);
+  const std::string_view value =
+      name.empty() ? text : text.substr(equals + 1);
+  for (Worker* worker : workers) {
+    const bool first = name.empty() && !worker->address.empty();
+    if (first || (!name.empty() && worker->name == name)) {
+      return {worker, value};
+    }
+  }
+  if (name.empty() && !workers.empty()) return {workers.front(), value};
+  throw BadUsage(std::string(option) + " " + std::string(text) +
+                 ": no worker is named '" + std::string(name) + "'");
+}
+
+void apply(const detail::Invocation& invocation,
+           const std::vector<Worker*>& workers) {
+  for (const std::string& text : invocation.listen) {
+    const Target target = findTarget(workers, text, "--listen");
+    target.worker->address = target.value;
+  }
+  for (const std::string& text : invocation.workers) {
+    const Target target = findTarget(workers, text, "--workers");
+    const std::string_view value = target.value;
+    const char* end = value.data() + value.size();
+    const auto [stop, error] =
+        std::from_chars(value.data(), end, target.worker->count);
+    if (error != std::errc() || stop != end || target.worker->count > 1024) {
+      throw BadUsage("--workers " + text + ": not a number from 0 to 1024");
+    }
+  }
+}
+
+int start(const std::vector<Worker*>& workers,
+          const detail::Invocation& invocation, const RunConfig& config) {
+  std::optional<detail::Daemon> daemon;
+  std::string text;
+  ExitCode code = ExitCode::kFailure;
+  try {
+    apply(invocation, workers);
+    if (workers.empty()) throw BadUsage("there is no Worker to run");
+    if (config.daemonize) daemon.emplace(config.stdoutFile);
+    detail::Master master(workers, config, daemon ? &*daemon : nullptr);
+    return master.run();
+  } catch (const std::invalid_argument& e) {
+    // A bad address or number, an unknown protocol, user or event loop.
+    text = e.what();
+    code = ExitCode::kBadUsage;
+  } catch (const std::exception& e) {
+    text = e.what();
+  }
+  if (daemon) {
+    daemon->failed(text);
+  } else {
+    std::fprintf(stderr, "%s: %s\n", config.name.c_str(), text.c_str());
+  }
+  return code;
+}
+
+}  // namespace
+
+int run(int argc, char** argv, const std::vector<Worker*>& workers,
+        RunConfig config) {
+  initProcessTitle(argc, argv);
+  const auto parsed = detail::parseCommandLine(argc, argv, config);
+  if (const int* code = std::get_if<int>(&parsed)) return *code;
+  const auto& invocation = std::get<detail::Invocation>(parsed);
+  if (invocation.daemonize) config.daemonize = true;
+  detail::completeConfig(config, argv[0]);
+  if (invocation.command != detail::Command::kStart) {
+    const int code = detail::runCommand(invocation, config);
+    if (invocation.command != detail::Command::kRestart || code != 0) {
+      return code;
+    }
+  }
+  return start(workers, invocation, config);
+}
+
+}  // namespace brigade

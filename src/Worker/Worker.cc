@@ -1,0 +1,89 @@
+#include "brigade/Worker/Worker.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "brigade/Connection/ConnectionTable.h"
+#include "brigade/Worker/detail/WorkerProcess.h"
+
+namespace brigade {
+namespace {
+
+detail::WorkerProcess& require(detail::WorkerProcess* process) {
+  if (process == nullptr) {
+    throw std::logic_error("only in a worker process, from onWorkerStart on");
+  }
+  return *process;
+}
+
+}  // namespace
+
+Worker::Worker(std::string theAddress) : address(std::move(theAddress)) {}
+
+Worker::~Worker() = default;
+
+void Worker::registerProtocol(std::string_view scheme,
+                              ProtocolFactory factory) {
+  protocols_.add(scheme, std::move(factory));
+}
+
+unsigned Worker::index() const {
+  return process_ == nullptr ? 0 : process_->index();
+}
+
+unsigned Worker::id() const {
+  return process_ == nullptr ? 0 : process_->id();
+}
+
+TcpConnection* Worker::find(ConnectionId connection) {
+  ConnectionTable* table = require(process_).table();
+  return table == nullptr ? nullptr : table->find(connection);
+}
+
+std::size_t Worker::connectionCount() const {
+  ConnectionTable* table = require(process_).table();
+  return table == nullptr ? 0 : table->size();
+}
+
+Worker::Connections Worker::connections() {
+  return Connections(require(process_).table());
+}
+
+TimerId Worker::addTimer(Clock::duration delay, Repeat repeat,
+                         std::function<void()> callback) {
+  return require(process_).addTimer(delay, repeat, std::move(callback));
+}
+
+void Worker::delTimer(TimerId timer) { require(process_).delTimer(timer); }
+
+EventInterface& Worker::loop() { return require(process_).loop(); }
+
+void Worker::retire() { require(process_).retire(); }
+
+void Worker::onTrouble(TcpConnection& connection, ErrorCode code,
+                       std::string_view reason) {
+  if (process_ == nullptr) return;
+  process_->logPeer(connection.remoteAddress() + ": " +
+                    std::string(toString(code)) + ": " + std::string(reason));
+}
+
+TcpConnection& Worker::Connections::Iterator::operator*() const {
+  return *table_->at(position_);
+}
+
+void Worker::Connections::Iterator::skipClosed() {
+  while (table_ != nullptr && position_ < table_->places() &&
+         table_->at(position_) == nullptr) {
+    ++position_;
+  }
+}
+
+Worker::Connections::Iterator Worker::Connections::end() const {
+  return {table_, table_ == nullptr ? 0 : table_->places()};
+}
+
+std::size_t Worker::Connections::size() const {
+  return table_ == nullptr ? 0 : table_->size();
+}
+
+}  // namespace brigade

@@ -1,0 +1,166 @@
+#pragma once
+
+// Worker: the class a program subclasses. One service: an address, a protocol,
+// callbacks, and `count` processes that run it. The object is made in the
+// master before the fork; every worker process has its own copy of it, so what
+// one changes no other sees. The settings below are read by run(), once;
+// changing one in a worker process changes nothing.
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "brigade/Connection/ConnectionHandler.h"
+#include "brigade/Connection/ConnectionId.h"
+#include "brigade/Connection/TcpConnection.h"
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Process/ExitStatus.h"
+#include "brigade/Protocol/ProtocolRegistry.h"
+
+namespace brigade {
+
+namespace detail {
+struct Service;
+class WorkerProcess;
+}
+
+enum class AcceptMode : std::uint8_t {
+  // A socket of its own for each process, made and kept by the master: the
+  // kernel spreads connections evenly, and none is lost over a reload. A Unix
+  // socket has one queue only and is shared.
+  kReusePort,
+  // One socket for all. Where the loop can (epoll), one process wakes up.
+  kShared,
+  // One socket for all, and a lock: one process accepts at a time.
+  kLocked,
+};
+
+class Worker : public ConnectionHandler {
+ public:
+  // "text://0.0.0.0:5678": see Address.h. Without an address the Worker is a
+  // background process: a loop, timers and whatever it adds to them.
+  explicit Worker(std::string address = {});
+  virtual ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // ---- Settings
+
+  std::string address;
+  std::string name;      // in status, titles and logs; empty: the program's
+  unsigned count = 1;    // of processes; 0: one for each processor
+  std::string user;      // to run as; empty: as the master
+  std::string group;     // empty: the user's own
+  AcceptMode acceptMode = AcceptMode::kReusePort;
+  bool reloadable = true;  // false: a reload calls onWorkerReload only
+  int backlog = 1024;      // of the accept queue; net.core.somaxconn bounds it
+  mode_t socketMode = 0660;  // of a Unix socket's file, owned by user:group
+  // In each process; over it, connections wait in the accept queue. 0: as many
+  // as there are descriptors.
+  std::size_t maxConnections = 0;
+  std::size_t maxSendBufferSize = 1024 * 1024;    // bytes, see TcpConnection.h
+  std::size_t maxPackageSize = 10 * 1024 * 1024;  // bytes
+  std::chrono::milliseconds idleTimeout{0};       // zero: never
+  std::string event;  // of this Worker's processes; empty: the program's
+
+  // A protocol of the program's own for this Worker's address. Before run().
+  void registerProtocol(std::string_view scheme, ProtocolFactory factory);
+
+  // ---- Callbacks in a worker process, besides those of ConnectionHandler.
+
+  // Before anything is accepted. An exception means that the process cannot
+  // start.
+  virtual void onWorkerStart() {}
+  // At its end, before its connections are closed. Not after a crash.
+  virtual void onWorkerStop() {}
+  // The program is being reloaded. This process is about to be drained, or,
+  // when it is not reloadable, goes on.
+  virtual void onWorkerReload() {}
+
+  // ---- Callbacks in the master, in its loop: they must not block.
+
+  // A process of this Worker has ended.
+  virtual void onWorkerExit(unsigned /*index*/, pid_t, const ExitStatus&) {}
+  // Before the first process is replaced.
+  virtual void onMasterReload() {}
+  // All worker processes are gone.
+  virtual void onMasterStop() {}
+
+  // ---- In a worker process, from onWorkerStart on.
+
+  // 1..N over all worker processes of the program; kept by the successor of a
+  // process that died. 0 in the master.
+  unsigned index() const;
+  // 1..count among the processes of this Worker.
+  unsigned id() const;
+
+  // Null when it is closed. The pointer is good until the callback returns.
+  TcpConnection* find(ConnectionId id);
+  std::size_t connectionCount() const;
+
+  class Connections;
+  // For a range-based for: every open connection of this process, in no order.
+  // Any of them may be closed meanwhile.
+  Connections connections();
+
+  TimerId addTimer(Clock::duration delay, Repeat repeat,
+                   std::function<void()> callback);
+  void delTimer(TimerId timer);
+
+  // For descriptors and signals of the program's own.
+  EventInterface& loop();
+
+  // Ends this process after a drain; the master forks a successor first.
+  void retire();
+
+ protected:
+  // Logs, up to ten lines a second.
+  void onTrouble(TcpConnection& connection, ErrorCode code,
+                 std::string_view reason) override;
+
+ private:
+  friend class detail::WorkerProcess;
+  friend struct detail::Service;
+
+  ProtocolRegistry protocols_;
+  detail::WorkerProcess* process_ = nullptr;
+};
+
+class Worker::Connections {
+ public:
+  class Iterator {
+   public:
+    Iterator(ConnectionTable* table, std::size_t position)
+        : table_(table), position_(position) {
+      skipClosed();
+    }
+    TcpConnection& operator*() const;
+    Iterator& operator++() {
+      ++position_;
+      skipClosed();
+      return *this;
+    }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    void skipClosed();
+
+    ConnectionTable* table_;
+    std::size_t position_;
+  };
+
+  explicit Connections(ConnectionTable* table) : table_(table) {}
+  Iterator begin() const { return {table_, 0}; }
+  Iterator end() const;
+  std::size_t size() const;
+
+ private:
+  ConnectionTable* table_;  // null: no listener
+};
+
+}  // namespace brigade

@@ -1,0 +1,283 @@
+#include "brigade/Worker/detail/Master.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "brigade/Process/ProcessTitle.h"
+#include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/Commands.h"
+#include "brigade/Worker/detail/Daemon.h"
+#include "brigade/Worker/detail/LogFile.h"
+#include "brigade/Worker/detail/WorkerProcess.h"
+
+namespace brigade::detail {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// How long `start -d` waits for worker processes that neither serve nor say
+// why; those that may still come are left to the back-off.
+constexpr seconds kStartPatience{10};
+
+std::string describe(const SlotView& slot) {
+  return "worker " + std::to_string(slot.index);
+}
+
+}  // namespace
+
+Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
+               Daemon* daemon)
+    : config_(config),
+      daemon_(daemon),
+      loop_(makeEventLoop("epoll")),
+      startedAt_(std::chrono::system_clock::now()),
+      started_(Clock::now()) {
+  makeServices(workers);
+  makeRunDirectory();
+  pidFile_ = std::make_unique<PidFile>(config_.pidFile);
+  openLog(config_.logFile, config_.logLevel);
+  setLogName("master");
+  setProcessTitle("brigade: " + config_.name + " master");
+  try {
+    for (Service& service : services_) service.listen();
+    control_ = std::make_unique<ControlSocket>(
+        *loop_, controlSocketPath(config_),
+        [this](std::string_view request, ControlSocket::Reply reply) {
+          onRequest(request, std::move(reply));
+        });
+    makeSupervisor();
+  } catch (...) {
+    for (Service& service : services_) {
+      for (Listener& listener : service.listeners) listener.removeFile();
+    }
+    throw;
+  }
+}
+
+Master::~Master() {
+  for (Service& service : services_) {
+    for (Listener& listener : service.listeners) listener.removeFile();
+  }
+}
+
+void Master::makeServices(const std::vector<Worker*>& workers) {
+  for (Worker* worker : workers) {
+    services_.emplace_back(*worker, config_.name, config_.event);
+    services_.back().stopTimeout = config_.stopTimeout;
+  }
+}
+
+void Master::makeRunDirectory() {
+  std::error_code error;
+  std::filesystem::create_directories(config_.runDirectory, error);
+  if (error) {
+    throw std::system_error(
+        error, "cannot make the run directory " + config_.runDirectory);
+  }
+  if (::access(config_.runDirectory.c_str(), W_OK | X_OK) != 0) {
+    throw std::system_error(
+        errno, std::generic_category(),
+        "cannot use the run directory " + config_.runDirectory);
+  }
+}
+
+void Master::makeSupervisor() {
+  std::size_t processes = 0;
+  for (const Service& service : services_) processes += service.count;
+  scores_ = std::make_unique<SharedArray<Score>>(processes);
+  Supervisor::Options options;
+  options.stopTimeout = config_.stopTimeout;
+  options.readyTimeout = config_.readyTimeout;
+  supervisor_ = std::make_unique<Supervisor>(*loop_, *this, options);
+  std::size_t first = 0;
+  for (Service& service : services_) {
+    service.scores = &(*scores_)[first];
+    first += service.count;
+    ProcessGroup group;
+    group.name = service.name;
+    group.count = service.count;
+    group.reloadable = service.worker->reloadable;
+    group.main = [&service](const ChildPlace& place, FileDescriptor channel) {
+      return WorkerProcess(service, place, std::move(channel)).run();
+    };
+    service.group = supervisor_->addGroup(std::move(group));
+  }
+}
+
+void Master::watchSignals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  loop_->add(Signal{SIGTERM}, [this] { stop(Grace::kFast); });
+  loop_->add(Signal{SIGINT}, [this] { stop(Grace::kFast); });
+  loop_->add(Signal{SIGQUIT}, [this] { stop(Grace::kGraceful); });
+  loop_->add(Signal{SIGHUP}, [this] { reload(Grace::kFast); });
+  loop_->add(Signal{SIGUSR2}, [this] { reload(Grace::kFast); });
+  loop_->add(Signal{SIGUSR1}, [this] { reopen(); });
+  if (::getpid() == 1) {
+    loop_->add(Signal{SIGCHLD}, [this] { supervisor_->reapStrangers(); });
+  }
+}
+
+int Master::run() {
+  watchSignals();
+  for (const Service& service : services_) {
+    const std::string address = service.addressText();
+    log(LogLevel::kInfo,
+        service.name + ": " + std::to_string(service.count) +
+            (service.count == 1 ? " process" : " processes") +
+            (address.empty() ? "" : ", listening on " + address) + ", " +
+            service.event);
+  }
+  supervisor_->start();
+  if (daemon_ != nullptr) {
+    loop_->add(kStartPatience, Repeat::kOnce, [this] { checkStart(); });
+  }
+  loop_->loop();
+  return exitCode_;
+}
+
+// ---- The start
+
+void Master::startDone() {
+  if (!starting_) return;
+  starting_ = false;
+  log(LogLevel::kInfo, "ready");
+  if (daemon_ != nullptr) daemon_->ready();
+}
+
+void Master::startFailed(const std::string& reason) {
+  if (!starting_) return;
+  starting_ = false;
+  exitCode_ = 1;
+  log(LogLevel::kError, "start failed: " + reason);
+  if (daemon_ != nullptr) daemon_->failed(reason);
+  stop(Grace::kFast);
+}
+
+// A daemon's caller is kept no longer: what serves by now decides.
+void Master::checkStart() {
+  if (!starting_) return;
+  const auto slots = supervisor_->slots();
+  const bool some = std::any_of(slots.begin(), slots.end(), [](auto& slot) {
+    return slot.state == SlotState::kReady;
+  });
+  if (some) {
+    startDone();
+  } else {
+    startFailed("no worker process is ready after 10 s" +
+                (slots.empty() || slots[0].lastExit.empty()
+                     ? std::string()
+                     : "; worker 1: " + slots[0].lastExit));
+  }
+}
+
+// ---- From the supervisor
+
+void Master::onForked(const SlotView&) {}
+
+void Master::onReady(const SlotView& slot) {
+  log(LogLevel::kDebug, describe(slot) + " ready");
+  progress(describe(slot) + " ready");
+  if (!starting_) return;
+  const auto slots = supervisor_->slots();
+  if (std::all_of(slots.begin(), slots.end(), [](auto& each) {
+        return each.state == SlotState::kReady;
+      })) {
+    startDone();
+  }
+}
+
+void Master::onFailed(const SlotView& slot, std::string_view reason) {
+  const std::string text =
+      describe(slot) + " cannot start: " + std::string(reason);
+  log(LogLevel::kError, text);
+  if (!starting_) return;
+  failures_[slot.index] = text;
+  if (failures_.size() == supervisor_->slots().size()) {
+    startFailed(failures_.begin()->second);
+  }
+}
+
+void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
+                    bool expected) {
+  std::string text = describe(slot) + ", pid " + std::to_string(pid) + ": " +
+                     status.toString();
+  if (!expected && slot.state == SlotState::kBackoff) {
+    const auto wait = std::chrono::duration_cast<milliseconds>(slot.backoff);
+    text += "; starting its successor in " + std::to_string(wait.count()) +
+            " ms";
+  }
+  log(expected ? LogLevel::kInfo : LogLevel::kWarning, text);
+  progress(text);
+  Worker& worker = *services_[slot.group].worker;
+  try {
+    worker.onWorkerExit(slot.index, pid, status);
+  } catch (const std::exception& e) {
+    log(LogLevel::kError, std::string("exception in onWorkerExit: ") +
+                              e.what());
+  }
+}
+
+void Master::onReloadSkipped(const SlotView& slot) {
+  supervisor_->send(slot.index, frames::kReloadNotice);
+}
+
+void Master::inChild() {
+  pidFile_->closeInChild();
+  control_->closeInChild();
+  if (daemon_ != nullptr) daemon_->closeInChild();
+}
+
+// ---- Orders
+
+void Master::stop(Grace grace) {
+  if (!supervisor_->stopping()) {
+    log(LogLevel::kInfo,
+        grace == Grace::kFast ? "stopping" : "stopping gracefully");
+  }
+  supervisor_->stop(grace, [this](bool, std::string_view) { onStopped(); });
+}
+
+void Master::onStopped() {
+  forEachWorker([](Worker& worker) { worker.onMasterStop(); });
+  answerProgress(true, "");
+  log(LogLevel::kInfo, "stopped");
+  loop_->stop();
+}
+
+void Master::reload(Grace grace) {
+  if (supervisor_->stopping()) return;
+  log(LogLevel::kInfo, "reloading");
+  if (!supervisor_->reloading()) {
+    forEachWorker([](Worker& worker) { worker.onMasterReload(); });
+  }
+  supervisor_->reload(grace, [this](bool ok, std::string_view reason) {
+    onReloaded(ok, reason);
+  });
+}
+
+void Master::reopen() {
+  reopenLog();
+  supervisor_->broadcast(frames::kReopenLog);
+  log(LogLevel::kInfo, "log reopened");
+}
+
+void Master::forEachWorker(const std::function<void(Worker&)>& call) {
+  for (Service& service : services_) {
+    try {
+      call(*service.worker);
+    } catch (const std::exception& e) {
+      log(LogLevel::kError,
+          "exception in a callback of " + service.name + ": " + e.what());
+    }
+  }
+}
+
+}  // namespace brigade::detail

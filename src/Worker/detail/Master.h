@@ -1,0 +1,113 @@
+#pragma once
+
+// Master: the first process. It owns the listeners, the pid file and the
+// control socket, and supervises the worker processes. It never accepts and
+// runs none of the program's message code. Signals: TERM and INT stop, QUIT
+// stops gracefully, HUP and USR2 reload, USR1 reopens the log.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Process/ControlSocket.h"
+#include "brigade/Process/PidFile.h"
+#include "brigade/Process/SharedMemory.h"
+#include "brigade/Process/Supervisor.h"
+#include "brigade/Worker/RunConfig.h"
+#include "brigade/Worker/detail/Service.h"
+#include "brigade/Worker/detail/Status.h"
+
+namespace brigade::detail {
+
+class Daemon;
+
+class Master final : public SupervisorHandler {
+ public:
+  // Prepares everything that can fail before the first fork: throws what is
+  // wrong, and then leaves nothing behind. `config` is complete. `daemon` is
+  // told how the start went; null in the foreground.
+  Master(const std::vector<Worker*>& workers, const RunConfig& config,
+         Daemon* daemon);
+  ~Master();
+
+  // Forks and serves until stopped. Returns the exit code of the program.
+  int run();
+
+ private:
+  void makeRunDirectory();
+  void makeServices(const std::vector<Worker*>& workers);
+  void makeSupervisor();
+  void watchSignals();
+
+  void onForked(const SlotView& slot) override;
+  void onReady(const SlotView& slot) override;
+  void onFailed(const SlotView& slot, std::string_view reason) override;
+  void onExit(const SlotView& slot, pid_t pid, ExitStatus status,
+              bool expected) override;
+  void onFrame(const SlotView& slot, const Frame& frame) override;
+  void onReloadSkipped(const SlotView& slot) override;
+  void inChild() override;
+
+  void startDone();
+  void startFailed(const std::string& reason);
+  void checkStart();
+  void stop(Grace grace);
+  void reload(Grace grace);
+  void onStopped();
+  void onReloaded(bool ok, std::string_view reason);
+  void reopen();
+  void forEachWorker(const std::function<void(Worker&)>& call);
+  void progress(const std::string& text);
+
+  void onRequest(std::string_view request, ControlSocket::Reply reply);
+  void answerStatus(const ControlSocket::Reply& reply);
+  void answerConnections(const ControlSocket::Reply& reply);
+  void answerReload(Grace grace, ControlSocket::Reply reply);
+  void answerProgress(bool ok, std::string_view reason);
+  // `awake`: the turns, a moment ago, of the workers that did not sleep.
+  ProgramStatus status(const std::map<unsigned, std::uint64_t>& awake);
+  WorkerStatus statusOf(const SlotView& slot,
+                        const std::map<unsigned, std::uint64_t>& awake);
+  double rateOf(const SlotView& slot, std::uint64_t messages);
+  const Score& scoreOf(const SlotView& slot) const;
+
+  struct ConnectionsQuery {
+    ControlSocket::Reply reply;
+    std::size_t waiting;  // for so many workers
+    TimerId deadline;
+  };
+  void finishConnections(std::uint64_t query);
+
+  RunConfig config_;
+  Daemon* daemon_;
+  std::unique_ptr<EventInterface> loop_;
+  std::unique_ptr<PidFile> pidFile_;
+  std::deque<Service> services_;
+  std::unique_ptr<SharedArray<Score>> scores_;
+  std::unique_ptr<ControlSocket> control_;
+  std::unique_ptr<Supervisor> supervisor_;
+
+  bool starting_ = true;
+  int exitCode_ = 0;
+  std::map<unsigned, std::string> failures_;  // of the start, by index
+  std::vector<ControlSocket::Reply> listeningToProgress_;
+  std::string note_;
+  std::chrono::system_clock::time_point startedAt_;
+  Clock::time_point started_;
+
+  std::uint64_t nextQuery_ = 1;
+  std::map<std::uint64_t, ConnectionsQuery> queries_;
+
+  // For rates: what the previous look at a slot saw.
+  struct Look {
+    Clock::time_point at;
+    std::uint64_t messages;
+  };
+  std::map<unsigned, Look> looks_;
+};
+
+}  // namespace brigade::detail

@@ -1,0 +1,242 @@
+// What the master answers on its control socket.
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/Master.h"
+
+namespace brigade::detail {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A loop that is awake is either at work or stuck: one more look tells.
+constexpr milliseconds kSecondLook{20};
+// How long a busy worker may take to list its connections.
+constexpr milliseconds kListPatience{2000};
+
+double inSeconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// State letter and resident pages as proc(5) tells them.
+struct ProcessFacts {
+  char state = '?';
+  std::uint64_t resident = 0;
+};
+
+ProcessFacts factsOf(pid_t pid) {
+  ProcessFacts facts;
+  const std::string folder = "/proc/" + std::to_string(pid);
+  std::string stat;
+  std::getline(std::ifstream(folder + "/stat"), stat);
+  // The name in parentheses may hold anything, parentheses too.
+  const auto behindName = stat.rfind(") ");
+  if (behindName != std::string::npos && behindName + 2 < stat.size()) {
+    facts.state = stat[behindName + 2];
+  }
+  std::uint64_t size = 0;
+  std::uint64_t pages = 0;
+  std::ifstream(folder + "/statm") >> size >> pages;
+  facts.resident = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return facts;
+}
+
+}  // namespace
+
+void Master::onRequest(std::string_view request, ControlSocket::Reply reply) {
+  const bool graceful = request.ends_with(" graceful");
+  const Grace grace = graceful ? Grace::kGraceful : Grace::kFast;
+  if (request == "status") {
+    answerStatus(reply);
+  } else if (request == "connections") {
+    answerConnections(reply);
+  } else if (request == "stop fast" || request == "stop graceful") {
+    listeningToProgress_.push_back(reply);
+    stop(grace);
+  } else if (request == "reload fast" || request == "reload graceful") {
+    answerReload(grace, std::move(reply));
+  } else if (request == "reopen") {
+    reopen();
+    reply.line(resultLine(true, ""));
+  } else {
+    log(LogLevel::kWarning,
+        "unknown request on the control socket: " + std::string(request));
+    reply.line(resultLine(false, "unknown request"));
+  }
+}
+
+void Master::progress(const std::string& text) {
+  for (const ControlSocket::Reply& reply : listeningToProgress_) {
+    reply.line(progressLine(text));
+  }
+}
+
+void Master::answerReload(Grace grace, ControlSocket::Reply reply) {
+  if (supervisor_->stopping()) {
+    reply.line(resultLine(false, "the program is stopping"));
+    return;
+  }
+  listeningToProgress_.push_back(reply);
+  reload(grace);
+}
+
+void Master::onReloaded(bool ok, std::string_view reason) {
+  note_ = ok ? "" : "the last reload failed: " + std::string(reason);
+  log(ok ? LogLevel::kInfo : LogLevel::kError,
+      ok ? "reloaded" : "reload failed: " + std::string(reason));
+  answerProgress(ok, reason);
+}
+
+void Master::answerProgress(bool ok, std::string_view reason) {
+  for (const ControlSocket::Reply& reply : listeningToProgress_) {
+    reply.line(resultLine(ok, reason));
+  }
+  listeningToProgress_.clear();
+}
+
+// ---- status
+
+void Master::answerStatus(const ControlSocket::Reply& reply) {
+  auto turns = std::make_shared<std::map<unsigned, std::uint64_t>>();
+  for (const SlotView& slot : supervisor_->slots()) {
+    const Pulse& pulse = scoreOf(slot).record.pulse;
+    if (slot.pid == 0 || pulse.sleeping.load()) continue;
+    (*turns)[slot.index] = pulse.turns.load();
+  }
+  auto answer = [this, reply, turns] {
+    reply.line(statusLine(status(*turns)));
+    reply.line(resultLine(true, ""));
+  };
+  if (turns->empty()) {
+    answer();
+  } else {
+    loop_->add(kSecondLook, Repeat::kOnce, std::move(answer));
+  }
+}
+
+ProgramStatus Master::status(const std::map<unsigned, std::uint64_t>& awake) {
+  ProgramStatus status;
+  status.name = config_.name;
+  status.version = config_.version;
+  status.brigadeVersion = BRIGADE_VERSION;
+  status.pid = ::getpid();
+  status.event = config_.event;
+  status.started = startedAt_;
+  status.uptime = inSeconds(Clock::now() - started_);
+  if (::getloadavg(status.load, 3) != 3) status.load[0] = -1;
+  status.runDirectory = config_.runDirectory;
+  status.note = note_;
+  for (const SlotView& slot : supervisor_->slots()) {
+    status.workers.push_back(statusOf(slot, awake));
+  }
+  return status;
+}
+
+const Score& Master::scoreOf(const SlotView& slot) const {
+  return services_[slot.group].scores[slot.slot];
+}
+
+WorkerStatus Master::statusOf(const SlotView& slot,
+                              const std::map<unsigned, std::uint64_t>& awake) {
+  const Service& service = services_[slot.group];
+  const Score& score = scoreOf(slot);
+  const ConnectionCounters& counters = score.connections;
+  WorkerStatus status;
+  status.index = slot.index;
+  status.id = slot.slot + 1;
+  status.name = service.name;
+  status.pid = slot.pid;
+  status.state = toString(slot.state);
+  status.generation = slot.generation;
+  status.address = service.addressText();
+  status.accepted = counters.accepted.get();
+  status.messages = counters.messages.get();
+  status.sendFailures = counters.sendFailures.get();
+  status.exceptions = counters.exceptions.get();
+  status.protocolErrors = counters.protocolErrors.get();
+  status.bytesRead = counters.bytesRead.get();
+  status.bytesWritten = counters.bytesWritten.get();
+  status.restarts = slot.restarts;
+  status.backoff = inSeconds(slot.backoff);
+  status.lastExit = slot.lastExit;
+  status.requestsPerSecond = rateOf(slot, status.messages);
+  if (slot.pid == 0) return status;
+  status.connections = counters.open.get();
+  status.timers = score.timers.get();
+  status.uptime = inSeconds(Clock::now() - slot.since);
+  const ProcessFacts facts = factsOf(slot.pid);
+  status.memory = facts.resident;
+  const auto look = awake.find(slot.index);
+  if (facts.state == 'T') {
+    status.state = "stopped";
+  } else if (slot.state == SlotState::kReady && look != awake.end() &&
+             look->second == score.record.pulse.turns.load()) {
+    status.state = "busy";
+  }
+  return status;
+}
+
+// Since the previous look at this slot, or since the start of the program.
+double Master::rateOf(const SlotView& slot, std::uint64_t messages) {
+  const Clock::time_point now = Clock::now();
+  const auto [place, first] = looks_.try_emplace(slot.index, Look{started_, 0});
+  const Look previous = std::exchange(place->second, Look{now, messages});
+  const double elapsed = inSeconds(now - previous.at);
+  if (elapsed <= 0) return 0;
+  return static_cast<double>(messages - previous.messages) / elapsed;
+}
+
+// ---- connections
+
+void Master::answerConnections(const ControlSocket::Reply& reply) {
+  const std::uint64_t id = nextQuery_++;
+  ConnectionsQuery query{reply, 0, {}};
+  for (const SlotView& slot : supervisor_->slots()) {
+    const auto sent =
+        supervisor_->send(slot.index, frames::kListConnections, {}, id);
+    if (sent == Channel::Result::kSent || sent == Channel::Result::kQueued) {
+      ++query.waiting;
+    }
+  }
+  query.deadline = loop_->add(kListPatience, Repeat::kOnce,
+                              [this, id] { finishConnections(id); });
+  const bool nobody = query.waiting == 0;
+  queries_.emplace(id, std::move(query));
+  if (nobody) finishConnections(id);
+}
+
+void Master::onFrame(const SlotView&, const Frame& frame) {
+  const auto query = queries_.find(frame.correlation);
+  if (query == queries_.end()) return;
+  if (frame.kind == frames::kConnectionLines) {
+    std::string_view lines = frame.payload;
+    while (!lines.empty()) {
+      const auto end = lines.find('\n');
+      query->second.reply.line(connectionLine(lines.substr(0, end)));
+      lines.remove_prefix(end + 1);
+    }
+  } else if (frame.kind == frames::kConnectionsEnd) {
+    if (--query->second.waiting == 0) finishConnections(frame.correlation);
+  }
+}
+
+void Master::finishConnections(std::uint64_t id) {
+  const auto query = queries_.find(id);
+  if (query == queries_.end()) return;
+  loop_->del(query->second.deadline);
+  const std::size_t silent = query->second.waiting;
+  query->second.reply.line(
+      silent == 0 ? resultLine(true, "")
+                  : resultLine(false, std::to_string(silent) +
+                                          " busy worker(s) did not answer"));
+  queries_.erase(query);
+}
+
+}  // namespace brigade::detail

@@ -1,0 +1,59 @@
+#pragma once
+
+// Service: a Worker as the master has prepared it: everything looked up, bound
+// and checked, before the first fork. Worker processes inherit it.
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "brigade/Connection/AcceptLock.h"
+#include "brigade/Connection/Address.h"
+#include "brigade/Connection/Listener.h"
+#include "brigade/Process/Channel.h"
+#include "brigade/Process/Privileges.h"
+#include "brigade/Process/SharedMemory.h"
+#include "brigade/Protocol/ProtocolRegistry.h"
+#include "brigade/Worker/Worker.h"
+#include "brigade/Worker/detail/Scoreboard.h"
+
+namespace brigade::detail {
+
+// Frames between the master and its worker processes, besides Supervisor's.
+namespace frames {
+constexpr auto kReopenLog = static_cast<FrameKind>(64);
+constexpr auto kReloadNotice = static_cast<FrameKind>(65);
+constexpr auto kListConnections = static_cast<FrameKind>(66);
+constexpr auto kConnectionLines = static_cast<FrameKind>(67);
+constexpr auto kConnectionsEnd = static_cast<FrameKind>(68);
+}  // namespace frames
+
+struct Service {
+  // Throws what is wrong with the Worker's settings: BadAddress,
+  // UnknownProtocol, UnknownEventLoop, UnknownUser. Opens nothing.
+  Service(Worker& theWorker, const std::string& programName,
+          const std::string& programEvent);
+
+  // Throws CannotListen.
+  void listen();
+  // The socket of a process; null for a background Worker.
+  const Listener* listener(unsigned slot) const;
+  // With the port that the kernel picked; empty for a background Worker.
+  std::string addressText() const;
+
+  Worker* worker;
+  std::string name;
+  unsigned count;
+  std::string event;
+  Identity identity;
+  std::optional<Address> address;
+  ProtocolFactory factory;
+  std::vector<Listener> listeners;
+  std::optional<SharedArray<AcceptLock>> lock;  // of one; kLocked only
+  std::chrono::milliseconds stopTimeout{};
+  unsigned group = 0;      // in the Supervisor
+  Score* scores = nullptr;  // of its first process
+};
+
+}  // namespace brigade::detail

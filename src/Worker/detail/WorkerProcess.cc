@@ -1,0 +1,306 @@
+#include "brigade/Worker/detail/WorkerProcess.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "brigade/Process/MasterDeath.h"
+#include "brigade/Process/ProcessTitle.h"
+#include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/LogFile.h"
+#include "brigade/Worker/detail/Status.h"
+
+namespace brigade::detail {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A connection on which nothing moved for so long, with nothing unfinished, is
+// quiet: a drain closes it unless it is a graceful one.
+constexpr milliseconds kQuiet{250};
+// Before the deadline at which the master kills: time to send what is queued.
+constexpr milliseconds kLastWords{500};
+constexpr unsigned kPeerLinesPerSecond = 10;
+
+std::string describe(std::exception_ptr exception) {
+  try {
+    std::rethrow_exception(std::move(exception));
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+ConnectionLimits limitsOf(const Worker& worker) {
+  ConnectionLimits limits;
+  limits.maxSendBufferSize = worker.maxSendBufferSize;
+  limits.maxPackageSize = worker.maxPackageSize;
+  limits.idleTimeout = worker.idleTimeout;
+  return limits;
+}
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
+                             FileDescriptor channel)
+    : service_(service),
+      worker_(*service.worker),
+      place_(place),
+      score_(service.scores[place.slot]) {
+  becomeWorker();
+  loop_ = makeEventLoop(service.event);
+  loop_->setPulse(score_.record.pulse);
+  loop_->setExceptionHandler([this](std::exception_ptr exception) {
+    logException("a callback of the loop", std::move(exception));
+  });
+  channel_ = std::make_unique<Channel>(*loop_, std::move(channel), *this);
+  watchSignals();
+  openTable();
+}
+
+WorkerProcess::~WorkerProcess() { worker_.process_ = nullptr; }
+
+void WorkerProcess::becomeWorker() {
+  const std::string who =
+      service_.name + " worker " + std::to_string(place_.index);
+  setLogName(who);
+  setProcessTitle("brigade: " + who);
+  service_.identity.takeOn();
+  followMaster(place_.masterPid,
+               std::chrono::ceil<std::chrono::seconds>(service_.stopTimeout));
+  score_.connections.open.set(0);
+  score_.timers.set(0);
+  worker_.process_ = this;
+}
+
+void WorkerProcess::watchSignals() {
+  // Ctrl-C reaches the whole foreground group; the master decides for all.
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGHUP, SIG_IGN);
+  ::signal(SIGUSR2, SIG_IGN);
+  loop_->add(Signal{SIGTERM}, [this] { stop(); });
+  loop_->add(Signal{SIGQUIT}, [this] { drain(Grace::kGraceful); });
+  loop_->add(Signal{SIGUSR1}, [] { reopenLog(); });
+}
+
+void WorkerProcess::openTable() {
+  const Listener* listener = service_.listener(place_.slot);
+  if (listener == nullptr) return;
+  table_ = std::make_unique<ConnectionTable>(*loop_, worker_, service_.factory,
+                                             limitsOf(worker_),
+                                             score_.connections);
+  AcceptLock* lock = service_.lock ? &(*service_.lock)[0] : nullptr;
+  acceptor_ = std::make_unique<Acceptor>(*loop_, *listener, *this, lock);
+  table_->setOnRoom([this] {
+    if (full_ && phase_ == Phase::kServing) acceptor_->resume();
+  });
+}
+
+int WorkerProcess::run() {
+  worker_.onWorkerStart();
+  if (acceptor_) acceptor_->resume();
+  channel_->send(FrameKind::kReady);
+  loop_->loop();
+  try {
+    worker_.onWorkerStop();
+  } catch (...) {
+    logException("onWorkerStop", std::current_exception());
+  }
+  acceptor_.reset();
+  if (table_) table_->destroyAll();
+  return 0;
+}
+
+// ---- From the master
+
+void WorkerProcess::onFrame(const Frame& frame) {
+  if (frame.kind == FrameKind::kDrain) {
+    tellReload();
+    drain(frame.payload.empty() ? Grace::kFast : Grace::kGraceful);
+  } else if (frame.kind == FrameKind::kStop) {
+    stop();
+  } else if (frame.kind == frames::kReopenLog) {
+    reopenLog();
+  } else if (frame.kind == frames::kReloadNotice) {
+    tellReload();
+  } else if (frame.kind == frames::kListConnections) {
+    listConnections(frame.correlation);
+  }
+}
+
+void WorkerProcess::tellReload() {
+  try {
+    worker_.onWorkerReload();
+  } catch (...) {
+    logException("onWorkerReload", std::current_exception());
+  }
+}
+
+void WorkerProcess::onChannelClosed() {
+  log(LogLevel::kWarning, "the master is gone: draining");
+  drain(Grace::kFast);
+  // Nobody else keeps the port: the next start needs it.
+  acceptor_.reset();
+  service_.listeners.clear();
+}
+
+void WorkerProcess::listConnections(std::uint64_t correlation) {
+  std::string lines;
+  auto sendLines = [&] {
+    if (!lines.empty()) {
+      channel_->send(frames::kConnectionLines, lines, correlation);
+    }
+    lines.clear();
+  };
+  if (table_) {
+    table_->forEach([&](TcpConnection& connection) {
+      ConnectionStatus status;
+      status.worker = place_.index;
+      status.pid = ::getpid();
+      status.name = service_.name;
+      status.id = connection.id().value();
+      status.protocol = service_.address->protocol;
+      status.remote = connection.remoteAddress();
+      status.local = connection.localAddress();
+      status.state = connection.status() == TcpConnection::Status::kClosing
+                         ? "closing"
+                     : connection.paused() ? "paused"
+                                           : "established";
+      status.receiveQueue = connection.receiveQueueSize();
+      status.sendQueue = connection.sendQueueSize();
+      status.bytesRead = connection.bytesRead();
+      status.bytesWritten = connection.bytesWritten();
+      const std::string line = toJson(status) + "\n";
+      if (lines.size() + line.size() > Channel::kMaxPayload) sendLines();
+      lines += line;
+    });
+  }
+  sendLines();
+  channel_->send(frames::kConnectionsEnd, {}, correlation);
+}
+
+// ---- Accepting
+
+void WorkerProcess::onAccept(FileDescriptor socket, const Endpoint& remote) {
+  table_->adopt(std::move(socket), remote);
+}
+
+bool WorkerProcess::wantsMore() {
+  full_ = worker_.maxConnections != 0 &&
+          table_->size() >= worker_.maxConnections;
+  return !full_;
+}
+
+void WorkerProcess::onAcceptPaused(int error) {
+  log(LogLevel::kWarning, "accepting pauses: " +
+                              std::generic_category().message(error) +
+                              "; trying again every 100 ms");
+}
+
+// ---- Ending
+
+void WorkerProcess::drain(Grace grace) {
+  if (phase_ != Phase::kServing) return;
+  phase_ = Phase::kDraining;
+  if (acceptor_) {
+    // What the kernel has accepted already is somebody's request.
+    acceptor_->acceptAll();
+    acceptor_->pause();
+  }
+  if (grace == Grace::kFast) {
+    loop_->add(kQuiet, Repeat::kEvery, [this] { closeQuietConnections(); });
+  }
+  loop_->add(std::max(service_.stopTimeout - kLastWords, milliseconds(0)),
+             Repeat::kOnce, [this] {
+               if (!table_) return;
+               table_->forEach([](TcpConnection& c) { c.close(); });
+             });
+  endWhenDrained();
+}
+
+void WorkerProcess::closeQuietConnections() {
+  if (!table_) return;
+  table_->forEach([this](TcpConnection& connection) {
+    const std::uint64_t moved =
+        connection.bytesRead() + connection.bytesWritten();
+    const auto [place, first] = seen_.emplace(connection.id().value(), moved);
+    if (first || std::exchange(place->second, moved) != moved) return;
+    if (connection.sendQueueSize() + connection.receiveQueueSize() == 0) {
+      connection.close();
+    }
+  });
+}
+
+void WorkerProcess::endWhenDrained() {
+  if (phase_ != Phase::kDraining) return;
+  if (!table_ || table_->size() + table_->lingering() == 0) {
+    stop();
+  } else {
+    loop_->add(milliseconds(10), Repeat::kOnce, [this] { endWhenDrained(); });
+  }
+}
+
+void WorkerProcess::stop() {
+  phase_ = Phase::kStopping;
+  loop_->stop();
+}
+
+void WorkerProcess::retire() { channel_->send(FrameKind::kRetire); }
+
+// ---- Timers and log
+
+TimerId WorkerProcess::addTimer(Clock::duration delay, Repeat repeat,
+                                std::function<void()> callback) {
+  if (repeat == Repeat::kEvery) {
+    const TimerId timer = loop_->add(delay, repeat, std::move(callback));
+    timers_.insert(static_cast<std::uint64_t>(timer));
+    score_.timers.set(timers_.size());
+    return timer;
+  }
+  auto self = std::make_shared<TimerId>();
+  *self = loop_->add(delay, repeat, [this, self, run = std::move(callback)] {
+    timers_.erase(static_cast<std::uint64_t>(*self));
+    score_.timers.set(timers_.size());
+    run();
+  });
+  timers_.insert(static_cast<std::uint64_t>(*self));
+  score_.timers.set(timers_.size());
+  return *self;
+}
+
+void WorkerProcess::delTimer(TimerId timer) {
+  loop_->del(timer);
+  timers_.erase(static_cast<std::uint64_t>(timer));
+  score_.timers.set(timers_.size());
+}
+
+void WorkerProcess::logException(std::string_view where,
+                                 std::exception_ptr exception) {
+  logPeer("exception in " + std::string(where) + ": " +
+          describe(std::move(exception)));
+}
+
+void WorkerProcess::logPeer(const std::string& text) {
+  if (loop_->now() - logWindow_ >= std::chrono::seconds(1)) {
+    if (suppressed_ > 0) {
+      log(LogLevel::kWarning,
+          std::to_string(suppressed_) + " more lines like this left out");
+    }
+    logWindow_ = loop_->now();
+    logged_ = suppressed_ = 0;
+  }
+  if (logged_ < kPeerLinesPerSecond) {
+    ++logged_;
+    log(LogLevel::kWarning, text);
+  } else {
+    ++suppressed_;
+  }
+}
+
+}  // namespace brigade::detail

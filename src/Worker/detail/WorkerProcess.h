@@ -1,0 +1,87 @@
+#pragma once
+
+// WorkerProcess: one worker process from its fork to its exit: the loop, the
+// connections, the channel to the master, and the drain.
+//
+//   start --onWorkerStart, ready--> serving --drain--> draining --> stopping
+//                                      |                 | all closed,
+//                                      +--stop-----------+ or deadline
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "brigade/Connection/Acceptor.h"
+#include "brigade/Connection/ConnectionTable.h"
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Process/Channel.h"
+#include "brigade/Process/Supervisor.h"
+#include "brigade/Worker/detail/Service.h"
+
+namespace brigade::detail {
+
+class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
+ public:
+  // In the child, as the child's only content. Throws when the process cannot
+  // start; onWorkerStart has been called when it does not.
+  WorkerProcess(Service& service, const ChildPlace& place,
+                FileDescriptor channel);
+  ~WorkerProcess();
+
+  // Until the process ends. Returns its exit status.
+  int run();
+
+  // What Worker's functions stand for.
+  unsigned index() const { return place_.index; }
+  unsigned id() const { return place_.slot + 1; }
+  EventInterface& loop() { return *loop_; }
+  ConnectionTable* table() { return table_.get(); }  // null: no listener
+  TimerId addTimer(Clock::duration delay, Repeat repeat,
+                   std::function<void()> callback);
+  void delTimer(TimerId timer);
+  void retire();
+  void logException(std::string_view where, std::exception_ptr exception);
+  // A log line about a peer; past ten a second they are counted only.
+  void logPeer(const std::string& text);
+
+ private:
+  enum class Phase : std::uint8_t { kServing, kDraining, kStopping };
+
+  void becomeWorker();
+  void watchSignals();
+  void openTable();
+  void tellReload();
+
+  void onFrame(const Frame& frame) override;
+  void onChannelClosed() override;
+  void onAccept(FileDescriptor socket, const Endpoint& remote) override;
+  bool wantsMore() override;
+  void onAcceptPaused(int error) override;
+
+  void drain(Grace grace);
+  void closeQuietConnections();
+  void endWhenDrained();
+  void stop();
+  void listConnections(std::uint64_t correlation);
+
+  Service& service_;
+  Worker& worker_;
+  ChildPlace place_;
+  Score& score_;
+  std::unique_ptr<EventInterface> loop_;
+  std::unique_ptr<Channel> channel_;
+  std::unique_ptr<ConnectionTable> table_;
+  std::unique_ptr<Acceptor> acceptor_;
+  Phase phase_ = Phase::kServing;
+  bool full_ = false;  // maxConnections reached
+  std::unordered_set<std::uint64_t> timers_;
+  // While draining: bytes moved when last looked, by connection.
+  std::unordered_map<std::uint64_t, std::uint64_t> seen_;
+  Clock::time_point logWindow_{};
+  unsigned logged_ = 0;
+  unsigned suppressed_ = 0;
+};
+
+}  // namespace brigade::detail

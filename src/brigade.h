@@ -1,0 +1,11 @@
+#pragma once
+
+// The public face of brigade: all that a program includes.
+
+#include "brigade/Connection/TcpConnection.h"
+#include "brigade/Protocol/Message.h"
+#include "brigade/Protocol/ProtocolInterface.h"
+#include "brigade/Worker/Log.h"
+#include "brigade/Worker/Run.h"
+#include "brigade/Worker/RunConfig.h"
+#include "brigade/Worker/Worker.h"

@@ -1,0 +1,153 @@
+#include "brigade/Connection/Listener.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "brigade/Connection/Address.h"
+
+namespace brigade {
+namespace {
+
+class ListenerTest : public ::testing::Test {
+ protected:
+  ListenerTest() {
+    char name[] = "/tmp/brigade-listener-XXXXXX";
+    directory_ = ::mkdtemp(name);
+  }
+  ~ListenerTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string path(const char* name) const {
+    return directory_ + "/" + name;
+  }
+  static bool connects(const Address& address) {
+    if (address.family == Address::Family::kUnix) {
+      sockaddr_un un{};
+      un.sun_family = AF_UNIX;
+      std::strcpy(un.sun_path, address.path.c_str());
+      return connects(AF_UNIX, reinterpret_cast<sockaddr*>(&un), sizeof un);
+    }
+    sockaddr_in in{};
+    in.sin_family = AF_INET;
+    in.sin_port = htons(address.port);
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connects(AF_INET, reinterpret_cast<sockaddr*>(&in), sizeof in);
+  }
+  static bool connects(int family, const sockaddr* address,
+                       socklen_t length) {
+    const FileDescriptor fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return ::connect(fd.get(), address, length) == 0;
+  }
+  static std::string errorOf(const Address& address) {
+    try {
+      Listener::open(address, {});
+    } catch (const CannotListen& e) {
+      return e.what();
+    }
+    return "";
+  }
+
+ private:
+  std::string directory_;
+};
+
+TEST_F(ListenerTest, TheKernelPicksAPortAndTheAddressTells) {
+  const Listener listener =
+      Listener::open(Address::parse("tcp://127.0.0.1:0"), {});
+  EXPECT_NE(listener.address().port, 0);
+  EXPECT_TRUE(connects(listener.address()));
+}
+
+TEST_F(ListenerTest, IPv6AnyTakesIPv4AsWell) {
+  const Listener listener = Listener::open(Address::parse("tcp://[::]:0"), {});
+  EXPECT_TRUE(connects(listener.address()));
+}
+
+TEST_F(ListenerTest, ATakenPortIsRefusedWithAddressAndReason) {
+  const Listener first =
+      Listener::open(Address::parse("tcp://127.0.0.1:0"), {});
+  EXPECT_EQ(errorOf(first.address()),
+            "cannot listen on " + first.address().toString() +
+                ": Address already in use");
+}
+
+TEST_F(ListenerTest, AGroupSharesOnePortOfItsOwn) {
+  const auto group =
+      Listener::openGroup(Address::parse("tcp://127.0.0.1:0"), {}, 4);
+  ASSERT_EQ(group.size(), 4u);
+  for (const Listener& listener : group) {
+    EXPECT_EQ(listener.address().port, group[0].address().port);
+  }
+}
+
+TEST_F(ListenerTest, AGroupDoesNotSlipInBesideAnotherServer) {
+  const Address any = Address::parse("tcp://127.0.0.1:0");
+  const auto first = Listener::openGroup(any, {}, 2);
+  EXPECT_THROW(Listener::openGroup(first[0].address(), {}, 2), CannotListen);
+}
+
+TEST_F(ListenerTest, AHostThatDoesNotExistIsNamed) {
+  const std::string error = errorOf(Address::parse("tcp://256.1.1.1:80"));
+  EXPECT_NE(error.find("tcp://256.1.1.1:80"), std::string::npos) << error;
+}
+
+TEST_F(ListenerTest, AUnixSocketHasTheModeAskedFor) {
+  ListenOptions options;
+  options.mode = 0600;
+  const Address address = Address::parse("unix://" + path("a.sock"));
+  Listener listener = Listener::open(address, options);
+  struct stat info {};
+  ASSERT_EQ(::stat(address.path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0600U);
+  EXPECT_TRUE(connects(address));
+  listener.removeFile();
+  EXPECT_FALSE(std::filesystem::exists(address.path));
+}
+
+TEST_F(ListenerTest, AStaleSocketFileIsReplaced) {
+  const Address address = Address::parse("unix://" + path("stale.sock"));
+  { const Listener dead = Listener::open(address, {}); }
+  ASSERT_TRUE(std::filesystem::exists(address.path));
+  const Listener listener = Listener::open(address, {});
+  EXPECT_TRUE(connects(address));
+}
+
+TEST_F(ListenerTest, ALiveSocketFileIsNot) {
+  const Address address = Address::parse("unix://" + path("live.sock"));
+  const Listener live = Listener::open(address, {});
+  EXPECT_NE(errorOf(address).find("Address already in use"),
+            std::string::npos);
+  EXPECT_TRUE(connects(address));
+}
+
+TEST_F(ListenerTest, AnotherFileIsNeverReplaced) {
+  const Address address = Address::parse("unix://" + path("file"));
+  std::filesystem::create_directory(address.path);
+  EXPECT_NE(errorOf(address), "");
+  EXPECT_TRUE(std::filesystem::is_directory(address.path));
+}
+
+TEST_F(ListenerTest, ASuccessorsSocketFileIsNotRemoved) {
+  const Address address = Address::parse("unix://" + path("moved.sock"));
+  Listener first = Listener::open(address, {});
+  std::filesystem::remove(address.path);
+  const Listener second = Listener::open(address, {});
+  first.removeFile();
+  EXPECT_TRUE(std::filesystem::exists(address.path));
+}
+
+TEST_F(ListenerTest, APathTooLongIsNamed) {
+  const std::string error =
+      errorOf(Address::parse("unix:///" + std::string(120, 'x')));
+  EXPECT_NE(error.find("longer than 107 bytes"), std::string::npos) << error;
+}
+
+}  // namespace
+}  // namespace brigade

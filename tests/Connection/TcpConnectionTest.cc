@@ -1,0 +1,502 @@
+#include "brigade/Connection/TcpConnection.h"
+
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <numeric>
+
+#include "tests/Connection/ConnectionFixture.h"
+
+namespace brigade::test {
+namespace {
+
+using Strings = std::vector<std::string>;
+using Status = TcpConnection::Status;
+
+class TcpConnectionTest : public ConnectionFixture {
+ protected:
+  FileDescriptor client;
+};
+
+// ---- Messages
+
+TEST_F(TcpConnectionTest, MessagesOfOneSegmentArriveOneByOneAndInOrder) {
+  accept(client);
+  say(client, "one\ntwo\r\nthree\n");
+  ASSERT_TRUE(until([&] { return handler.messages.size() == 3; }));
+  EXPECT_EQ(handler.messages, (Strings{"one", "two", "three"}));
+  EXPECT_EQ(counters.messages.get(), 3u);
+}
+
+TEST_F(TcpConnectionTest, AMessageInPiecesArrivesOnce) {
+  TcpConnection& connection = accept(client);
+  for (const char* piece : {"he", "l", "lo"}) {
+    say(client, piece);
+    turn(*loop);
+  }
+  EXPECT_TRUE(handler.messages.empty());
+  EXPECT_EQ(connection.receiveQueueSize(), 5u);
+  say(client, "\n");
+  ASSERT_TRUE(until([&] { return handler.messages.size() == 1; }));
+  EXPECT_EQ(handler.messages[0], "hello");
+  EXPECT_EQ(connection.receiveQueueSize(), 0u);
+}
+
+TEST_F(TcpConnectionTest, AMessageLongerThanTheReceiveBufferArrivesWhole) {
+  accept(client);
+  const std::string line(3'000'000, 'x');
+  std::size_t said = 0;
+  const std::string bytes = line + "\nnext\n";
+  ASSERT_TRUE(until([&] {
+    const ssize_t n = ::send(client.get(), bytes.data() + said,
+                             bytes.size() - said, MSG_DONTWAIT);
+    if (n > 0) said += static_cast<std::size_t>(n);
+    return handler.messages.size() == 2;
+  }));
+  EXPECT_EQ(handler.messages[0], line);
+  EXPECT_EQ(handler.messages[1], "next");
+}
+
+TEST_F(TcpConnectionTest, DataAndEndInOneSegmentAreMessageThenClose) {
+  accept(client);
+  say(client, "last\n");
+  client.reset();
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.messages, Strings{"last"});
+  EXPECT_EQ(handler.events, (Strings{"connect", "end", "close"}));
+}
+
+TEST_F(TcpConnectionTest, AnswersToABatchLeaveInOneSystemCall) {
+  struct Counting final : detail::Transport {
+    ssize_t receive(int fd, char* data, std::size_t size) override {
+      return plain.receive(fd, data, size);
+    }
+    ssize_t send(int fd, std::span<const iovec> pieces) override {
+      ++sends;
+      return plain.send(fd, pieces);
+    }
+    detail::PlainTransport plain;
+    int sends = 0;
+  } transport;
+  useTransport(transport);
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
+  say(client, "a\nb\nc\nd\n");
+  EXPECT_EQ(hearBytes(client, 8), "a\nb\nc\nd\n");
+  EXPECT_EQ(transport.sends, 1);
+}
+
+TEST_F(TcpConnectionTest, LargeMessagesAreEchoedUnchanged) {
+  useProtocol("frame");
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) {
+    EXPECT_NE(c.send(m), SendResult::kDropped);
+  };
+  for (const std::size_t size : {0u, 1u, 1023u, 1024u, 16384u, 100'000u}) {
+    const auto total = static_cast<std::uint32_t>(size + 4);
+    std::string frame{static_cast<char>(total >> 24),
+                      static_cast<char>(total >> 16),
+                      static_cast<char>(total >> 8), static_cast<char>(total)};
+    frame.append(size, static_cast<char>('a' + size % 26));
+    say(client, frame + frame);
+    EXPECT_EQ(hearBytes(client, 2 * frame.size()), frame + frame) << size;
+  }
+}
+
+// ---- Refusals
+
+TEST_F(TcpConnectionTest, ALyingFrameEndsItsConnectionOnly) {
+  useProtocol("frame");
+  FileDescriptor liar;
+  accept(client);
+  accept(liar);
+  say(liar, std::string("\0\0\0\3", 4));
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.lastCode, ErrorCode::kProtocol);
+  EXPECT_FALSE(handler.lastReason.empty());
+  EXPECT_EQ(counters.protocolErrors.get(), 1u);
+  say(client, std::string("\0\0\0\5x", 5));
+  ASSERT_TRUE(until([&] { return handler.messages.size() == 1; }));
+}
+
+TEST_F(TcpConnectionTest, ThePackageLimitHoldsToTheByte) {
+  limits.maxPackageSize = 10;
+  accept(client);
+  say(client, "123456789\n");
+  ASSERT_TRUE(until([&] { return handler.messages.size() == 1; }));
+  EXPECT_EQ(handler.count("error"), 0u);
+  say(client, "1234567890\n");
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.lastCode, ErrorCode::kPackageTooLong);
+}
+
+TEST_F(TcpConnectionTest, AClaimedLengthOverTheLimitIsRefusedAtOnce) {
+  useProtocol("frame");
+  accept(client);
+  say(client, std::string("\x7f\xff\xff\xff", 4));
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.lastCode, ErrorCode::kPackageTooLong);
+}
+
+TEST_F(TcpConnectionTest, AnswersBeforeABadMessageStillArrive) {
+  limits.maxPackageSize = 8;
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
+  say(client, "good\nmuch too long\n");
+  EXPECT_EQ(hearBytes(client, 5), "good\n");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+// ---- Ending
+
+TEST_F(TcpConnectionTest, CloseInsideOnMessageCallsOnCloseOnce) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message&) {
+    c.close();
+    c.close();
+    EXPECT_EQ(c.send("late"), SendResult::kDropped);
+  };
+  say(client, "one\ntwo\n");
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  turn(*loop);
+  EXPECT_EQ(handler.count("close"), 1u);
+  EXPECT_EQ(handler.messages, Strings{"one"});
+}
+
+TEST_F(TcpConnectionTest, CloseWithALastMessageDeliversItWhole) {
+  TcpConnection& connection = accept(client);
+  const std::string last(4'000'000, 'z');
+  connection.close(last);
+  EXPECT_EQ(connection.status(), Status::kClosing);
+  EXPECT_EQ(hearBytes(client, last.size() + 1), last + "\n");
+  EXPECT_TRUE(until([&] { return handler.count("close") == 1; }));
+}
+
+TEST_F(TcpConnectionTest, CloseLetsTheAnswerArriveThoughInputIsUnread) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message&) { c.close("bye"); };
+  say(client, "x\n" + std::string(50'000, 'y'));
+  EXPECT_EQ(hearBytes(client, 4), "bye\n");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+TEST_F(TcpConnectionTest, DestroyDropsWhatIsQueued) {
+  TcpConnection& connection = accept(client);
+  connection.send(std::string(4'000'000, 'q'));
+  EXPECT_GT(connection.sendQueueSize(), 0u);
+  connection.destroy();
+  EXPECT_EQ(connection.status(), Status::kClosed);
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+}
+
+TEST_F(TcpConnectionTest, AClosedConnectionIsFoundNoMoreThoughItsPlaceIsTaken) {
+  const ConnectionId old = accept(client).id();
+  EXPECT_NE(table().find(old), nullptr);
+  table().find(old)->destroy();
+  EXPECT_EQ(table().find(old), nullptr);
+  turn(*loop);
+  FileDescriptor other;
+  const ConnectionId fresh = accept(other).id();
+  EXPECT_EQ(fresh.index, old.index);
+  EXPECT_NE(fresh, old);
+  EXPECT_EQ(table().find(old), nullptr);
+  EXPECT_NE(table().find(fresh), nullptr);
+  EXPECT_EQ(table().find(ConnectionId{}), nullptr);
+  EXPECT_EQ(table().find(ConnectionId{4711, 1}), nullptr);
+}
+
+TEST_F(TcpConnectionTest, ACallbackMayCloseAnotherConnection) {
+  FileDescriptor second;
+  accept(client);
+  const ConnectionId victim = accept(second).id();
+  handler.message = [&](TcpConnection&, const Message&) {
+    if (TcpConnection* other = table().find(victim)) other->destroy();
+  };
+  say(second, "never seen\n");
+  say(client, "kill\n");
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(table().size(), 1u);
+}
+
+TEST_F(TcpConnectionTest, AnExceptionEndsItsConnectionOnly) {
+  FileDescriptor other;
+  accept(client);
+  accept(other);
+  handler.message = [](TcpConnection& c, const Message& m) {
+    if (m.data() == "throw") throw std::runtime_error("boom");
+    c.send(m);
+  };
+  say(client, "before\nthrow\nafter\n");
+  say(other, "fine\n");
+  EXPECT_EQ(hearBytes(client, 7), "before\n");
+  EXPECT_EQ(hearBytes(other, 5), "fine\n");
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.lastCode, ErrorCode::kException);
+  EXPECT_EQ(handler.lastReason, "boom");
+  EXPECT_EQ(counters.exceptions.get(), 1u);
+  EXPECT_EQ(table().size(), 1u);
+}
+
+TEST_F(TcpConnectionTest, ExceptionsInEveryCallbackAreContained) {
+  const auto thrower = [](TcpConnection&) { throw std::runtime_error("no"); };
+  handler.connect = handler.close = handler.error = handler.end = thrower;
+  accept(client);
+  client.reset();
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(table().size(), 0u);
+  EXPECT_GE(counters.exceptions.get(), 3u);
+}
+
+TEST_F(TcpConnectionTest, APeerThatShutsItsWritingSideStillGetsItsAnswer) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
+  say(client, "question\n");
+  ::shutdown(client.get(), SHUT_WR);
+  EXPECT_EQ(hearBytes(client, 9), "question\n");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+TEST_F(TcpConnectionTest, AProgramMayAnswerAfterThePeersEnd) {
+  const ConnectionId id = accept(client).id();
+  handler.end = [](TcpConnection&) {};  // it closes later
+  say(client, "question\n");
+  ::shutdown(client.get(), SHUT_WR);
+  ASSERT_TRUE(until([&] { return handler.count("end") == 1; }));
+  turn(*loop);
+  ASSERT_NE(table().find(id), nullptr);
+  table().find(id)->close("late answer");
+  EXPECT_EQ(hearBytes(client, 12), "late answer\n");
+}
+
+TEST_F(TcpConnectionTest, AnIdleConnectionIsClosedAndABusyOneIsNot) {
+  limits.idleTimeout = std::chrono::milliseconds(600);
+  FileDescriptor busy;
+  accept(client);
+  accept(busy);
+  const TimerId talk = loop->add(std::chrono::milliseconds(100),
+                                 Repeat::kEvery, [&] { say(busy, "x\n"); });
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  loop->del(talk);
+  EXPECT_EQ(handler.lastCode, ErrorCode::kIdleTimeout);
+  EXPECT_TRUE(atEnd(client));
+  EXPECT_EQ(table().size(), 1u);
+}
+
+// ---- Backpressure
+
+TEST_F(TcpConnectionTest, ASlowReaderIsToldOnceAndLosesNothingAccepted) {
+  TcpConnection& connection = accept(client);
+  const std::string piece(16 * 1024 - 1, 'p');
+  std::size_t accepted = 0;
+  SendResult result{};
+  while ((result = connection.send(piece)) != SendResult::kDropped) ++accepted;
+  EXPECT_EQ(handler.count("full"), 1u);
+  EXPECT_TRUE(connection.bufferFull());
+  EXPECT_LE(connection.sendQueueSize(), connection.maxSendBufferSize());
+  EXPECT_GE(counters.sendFailures.get(), 1u);
+  EXPECT_EQ(handler.count("drain"), 0u);
+  const std::string heard = hearBytes(client, accepted * (piece.size() + 1));
+  EXPECT_EQ(heard.size(), accepted * (piece.size() + 1));
+  EXPECT_TRUE(until([&] { return handler.count("drain") == 1; }));
+  EXPECT_EQ(handler.count("full"), 1u);
+  EXPECT_EQ(connection.send("again"), SendResult::kSent);
+}
+
+TEST_F(TcpConnectionTest, AMessageThatCrossesTheMarkIsKeptWhole) {
+  TcpConnection& connection = accept(client);
+  const std::string huge(5'000'000, 'h');
+  EXPECT_EQ(connection.send(huge), SendResult::kQueued);
+  EXPECT_EQ(handler.count("full"), 1u);
+  EXPECT_EQ(connection.send("more"), SendResult::kDropped);
+  EXPECT_EQ(hearBytes(client, huge.size() + 1), huge + "\n");
+}
+
+TEST_F(TcpConnectionTest, PausedMessagesWaitAndComeInOrder) {
+  TcpConnection& connection = accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) {
+    if (m.data() == "stop") c.pauseRecv();
+  };
+  say(client, "one\nstop\ntwo\nthree\npart");
+  ASSERT_TRUE(until([&] { return connection.paused(); }));
+  say(client, "ial\n");
+  turn(*loop);
+  EXPECT_EQ(handler.messages, (Strings{"one", "stop"}));
+  connection.resumeRecv();
+  EXPECT_EQ(handler.messages.size(), 2u) << "not inside resumeRecv()";
+  ASSERT_TRUE(until([&] { return handler.messages.size() == 5; }));
+  EXPECT_EQ(handler.messages,
+            (Strings{"one", "stop", "two", "three", "partial"}));
+}
+
+TEST_F(TcpConnectionTest, EchoWithPausesLosesNothingToASlowReader) {
+  useProtocol("tcp");
+  limits.maxSendBufferSize = 64 * 1024;
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) {
+    EXPECT_NE(c.send(m), SendResult::kDropped);
+  };
+  handler.full = [](TcpConnection& c) { c.pauseRecv(); };
+  handler.drain = [](TcpConnection& c) { c.resumeRecv(); };
+  std::string sent(4'000'000, '\0');
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    sent[i] = static_cast<char>(i * 7 % 251);
+  }
+  std::size_t said = 0;
+  std::string heard;
+  ASSERT_TRUE(until([&] {
+    const ssize_t n =
+        ::send(client.get(), sent.data() + said, sent.size() - said,
+               MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) said += static_cast<std::size_t>(n);
+    // Reads only when nothing more can be said: the queue fills every time.
+    if (n < 0 || said == sent.size()) heard += hear(client);
+    return heard.size() == sent.size();
+  }));
+  EXPECT_EQ(heard, sent);
+  EXPECT_GE(handler.count("full"), 1u);
+}
+
+// ---- Pipes
+
+TEST_F(TcpConnectionTest, APipeCarriesEverythingAndPausesItsSource) {
+  useProtocol("tcp");
+  limits.maxSendBufferSize = 64 * 1024;
+  FileDescriptor to;
+  TcpConnection& source = accept(client);
+  source.pipe(accept(to));
+  const std::string bytes(2'000'000, 'b');
+  std::size_t said = 0;
+  bool paused = false;
+  std::string heard;
+  ASSERT_TRUE(until([&] {
+    const ssize_t n =
+        ::send(client.get(), bytes.data() + said, bytes.size() - said,
+               MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) said += static_cast<std::size_t>(n);
+    paused = paused || source.paused();
+    if (paused) heard += hear(to);
+    return heard.size() == bytes.size();
+  }));
+  EXPECT_EQ(heard, bytes);
+  EXPECT_TRUE(handler.messages.empty());
+}
+
+TEST_F(TcpConnectionTest, ThePipesTargetClosesAfterTheLastMessage) {
+  FileDescriptor to;
+  TcpConnection& source = accept(client);
+  source.pipe(accept(to));
+  say(client, "last words\n");
+  client.reset();
+  EXPECT_EQ(hearBytes(to, 11), "last words\n");
+  EXPECT_TRUE(until([&] { return atEnd(to); }));
+  EXPECT_TRUE(until([&] { return handler.count("close") == 2; }));
+}
+
+TEST_F(TcpConnectionTest, AHalfClosedPipeStillCarriesTheAnswer) {
+  FileDescriptor to;
+  TcpConnection& source = accept(client);
+  TcpConnection& target = accept(to);
+  source.pipe(target);
+  target.pipe(source);
+  say(client, "question\n");
+  ::shutdown(client.get(), SHUT_WR);
+  EXPECT_EQ(hearBytes(to, 9), "question\n");
+  ASSERT_TRUE(until([&] { return atEnd(to); }));
+  say(to, "answer\n");
+  to.reset();
+  EXPECT_EQ(hearBytes(client, 7), "answer\n");
+  EXPECT_TRUE(until([&] { return handler.count("close") == 2; }));
+}
+
+// ---- Facts and context
+
+TEST_F(TcpConnectionTest, TheContextKeepsItsTypeAndDiesAfterOnClose) {
+  struct Counted {
+    std::shared_ptr<int> alive = std::make_shared<int>(1);
+  };
+  TcpConnection& connection = accept(client);
+  const std::weak_ptr<int> watch = connection.context<Counted>().alive;
+  EXPECT_THROW(connection.context<int>(), std::bad_cast);
+  handler.close = [](TcpConnection& c) { EXPECT_TRUE(c.context<Counted>().alive); };
+  connection.destroy();
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_TRUE(watch.expired());
+}
+
+TEST_F(TcpConnectionTest, BytesAreCountedBothWays) {
+  TcpConnection& connection = accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
+  say(client, "12345\n");
+  hearBytes(client, 6);
+  EXPECT_EQ(connection.bytesRead(), 6u);
+  EXPECT_EQ(connection.bytesWritten(), 6u);
+}
+
+// ---- A transport that does badly what a kernel may do
+
+class FaultyTransport final : public detail::Transport {
+ public:
+  ssize_t receive(int fd, char* data, std::size_t size) override {
+    return plain_.receive(fd, data, std::min(size, maxReceive));
+  }
+  ssize_t send(int fd, std::span<const iovec> pieces) override {
+    if (calls++ == failAt) return -failWith;
+    const iovec first{pieces[0].iov_base,
+                      std::min(pieces[0].iov_len, maxSend)};
+    return plain_.send(fd, {&first, 1});
+  }
+  std::size_t maxReceive = 1;
+  std::size_t maxSend = 1;
+  int calls = 0;
+  int failAt = -1;
+  int failWith = EPIPE;
+
+ private:
+  detail::PlainTransport plain_;
+};
+
+TEST_F(TcpConnectionTest, ShortReadsAndWritesChangeNothing) {
+  FaultyTransport transport;
+  useTransport(transport);
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
+  say(client, "hello\nworld\n");
+  EXPECT_EQ(hearBytes(client, 12), "hello\nworld\n");
+  EXPECT_EQ(handler.messages, (Strings{"hello", "world"}));
+}
+
+TEST_F(TcpConnectionTest, AFailingSendIsAnErrorThenOneClose) {
+  for (int nth = 0; nth < 4; ++nth) {
+    FaultyTransport transport;
+    transport.maxReceive = 100;
+    transport.failAt = nth;
+    handler.events.clear();
+    RecordingHandler local;
+    ConnectionTable own(*loop, local, ProtocolRegistry().find("text"), {},
+                        counters, &transport);
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    const FileDescriptor peer(ends[1]);
+    own.adopt(FileDescriptor(ends[0]), Endpoint());
+    local.message = [](TcpConnection& c, const Message& m) { c.send(m); };
+    say(peer, "12345\n");
+    ASSERT_TRUE(until([&] { return local.count("close") == 1; })) << nth;
+    EXPECT_EQ(local.events, (Strings{"connect", "error", "close"})) << nth;
+    EXPECT_EQ(local.lastCode, ErrorCode::kSendFailed);
+    EXPECT_EQ(local.lastReason, "Broken pipe");
+  }
+}
+
+TEST_F(TcpConnectionTest, ASendThatTakesNothingIsQueued) {
+  FaultyTransport transport;
+  transport.failAt = 0;
+  transport.failWith = EAGAIN;
+  transport.maxSend = 100;
+  useTransport(transport);
+  TcpConnection& connection = accept(client);
+  EXPECT_EQ(connection.send("later"), SendResult::kQueued);
+  EXPECT_EQ(hearBytes(client, 6), "later\n");
+}
+
+}  // namespace
+}  // namespace brigade::test
