@@ -4,7 +4,6 @@
 // protocols, the object they stand for. A view: bytes and object are valid
 // until the callback that received the message returns.
 
-#include <cassert>
 #include <string_view>
 #include <typeinfo>
 
@@ -15,7 +14,7 @@ class Message {
   Message(std::string_view data) : data_(data) {}  // NOLINT: meant to convert
   Message(const char* data) : data_(data) {}       // NOLINT: meant to convert
   template <typename String>
-    requires requires(const String& s) { std::string_view(s); }
+  requires requires(const String& s) { std::string_view(s); }
   Message(const String& data) : data_(data) {}  // NOLINT: meant to convert
 
   // A message that carries `object`, which outlives it.

@@ -1,7 +1,6 @@
 #include "brigade/Protocol/Output.h"
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 
 namespace brigade {
@@ -25,12 +24,6 @@ Output::Output()
   pieces_.reserve(2 * kFlushPieces);
 }
 
-void Output::copy(std::string_view bytes) {
-  std::memcpy(buffer_.get() + used_, bytes.data(), bytes.size());
-  used_ += bytes.size();
-  size_ += bytes.size();
-}
-
 void Output::appendLarge(std::string_view bytes) {
   if (bytes.size() >= kBorrowInput && within(bytes, input_)) {
     borrow(bytes);
@@ -41,14 +34,18 @@ void Output::appendLarge(std::string_view bytes) {
     borrow(bytes);
     return;
   }
-  if (bytes.size() > capacity_ - used_) {
-    closeCopied();
-    full_.push_back(std::move(buffer_));
-    capacity_ = std::max(kCapacity, 2 * bytes.size());
-    buffer_ = std::make_unique_for_overwrite<char[]>(capacity_);
-    used_ = closed_ = 0;
-  }
+  if (bytes.size() > capacity_ - used_) grow(bytes.size());
   copy(bytes);
+}
+
+void Output::grow(std::size_t bytes) {
+  const std::size_t capacity = std::max(kCapacity, bytes);
+  auto buffer = std::make_unique_for_overwrite<char[]>(capacity);
+  closeCopied();
+  full_.push_back(std::move(buffer_));
+  buffer_ = std::move(buffer);
+  capacity_ = capacity;
+  used_ = closed_ = 0;
 }
 
 void Output::borrow(std::string_view bytes) {
@@ -70,9 +67,9 @@ std::span<const iovec> Output::pieces() {
 
 void Output::forgetBytes() {
   if (capacity_ != kCapacity) {
+    // The first buffer is full_.front(): it has the usual size.
+    buffer_ = std::move(full_.front());
     capacity_ = kCapacity;
-    buffer_ = full_.empty() ? std::make_unique_for_overwrite<char[]>(kCapacity)
-                            : std::move(full_.front());
   }
   full_.clear();
   pieces_.clear();

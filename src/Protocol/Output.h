@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -27,6 +28,8 @@ class Output {
   static constexpr std::size_t kFlushPieces = 64;
 
   Output();
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
 
   // For encoders: `bytes` may die as soon as append() returns, unless they are
   // part of the message being encoded.
@@ -37,7 +40,11 @@ class Output {
       appendLarge(bytes);
     }
   }
-  void append(char byte) { append(std::string_view(&byte, 1)); }
+  void append(char byte) {
+    if (used_ == capacity_) grow(1);
+    buffer_[used_++] = byte;
+    ++size_;
+  }
 
   // The rest is for the connection that encodes into it.
 
@@ -67,8 +74,15 @@ class Output {
   }
 
  private:
-  void copy(std::string_view bytes);
+  void copy(std::string_view bytes) {
+    // memcpy(3) wants valid pointers even for no bytes.
+    if (bytes.empty()) return;
+    std::memcpy(buffer_.get() + used_, bytes.data(), bytes.size());
+    used_ += bytes.size();
+    size_ += bytes.size();
+  }
   void appendLarge(std::string_view bytes);
+  void grow(std::size_t bytes);
   void borrow(std::string_view bytes);
   void closeCopied();
 
@@ -81,7 +95,7 @@ class Output {
   std::string_view input_;
   std::string_view message_;
   std::vector<iovec> pieces_;
-  // Full buffers of a batch that outgrew one; freed by clear().
+  // Full buffers of a batch that outgrew one; freed by forgetBytes().
   std::vector<std::unique_ptr<char[]>> full_;
 };
 

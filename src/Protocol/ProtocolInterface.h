@@ -43,8 +43,8 @@ class ProtocolInterface {
   virtual ~ProtocolInterface() = default;
 
   // `bytes` begins where the previous packet ended and is never empty. When
-  // it answered kMore, the next call sees the same bytes and more behind them,
-  // at any address.
+  // it answered kMore, the next call sees the same bytes at any address, as a
+  // rule with more behind them (none when receiving was paused meanwhile).
   virtual Packet input(std::string_view bytes) = 0;
 
   // `packet` is what input() called whole. The message may point into it and
