@@ -18,7 +18,7 @@ namespace brigade {
 // Called once per connection, in the worker process.
 using ProtocolFactory = std::function<std::unique_ptr<ProtocolInterface>()>;
 
-// "unknown protocol 'gopher': have frame, tcp, text".
+// "unknown protocol 'gopher': have frame, tcp, text, unix".
 class UnknownProtocol : public std::invalid_argument {
  public:
   using std::invalid_argument::invalid_argument;
@@ -37,6 +37,7 @@ class ProtocolRegistry {
   // Valid as long as the registry. Throws UnknownProtocol.
   const ProtocolFactory& find(std::string_view scheme) const;
 
+  // In alphabetical order.
   std::vector<std::string> schemes() const;
 
  private:

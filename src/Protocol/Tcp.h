@@ -1,0 +1,19 @@
+#pragma once
+
+// Tcp: no protocol at all. What one read of the socket brought is one message,
+// so a message says nothing about what the peer wrote in one piece.
+
+#include "brigade/Protocol/ProtocolInterface.h"
+
+namespace brigade {
+
+class Tcp : public ProtocolInterface {
+ public:
+  // Never malformed and never more.
+  Packet input(std::string_view bytes) override;
+  Message decode(std::string_view packet) override;
+  // Nothing at all for an empty message.
+  void encode(const Message& message, Output& out) override;
+};
+
+}  // namespace brigade
