@@ -17,6 +17,7 @@ class Daemon {
   // Returns in the daemon; the first process waits and exits. stdin becomes
   // /dev/null, stdout and stderr `outputFile` (appended, 0644 less the umask,
   // which is kept). Until ready() or failed(), stderr still is the caller's.
+  // The working directory is kept as well.
   // Throws std::system_error naming what failed.
   explicit Daemon(const std::string& outputFile);
 
@@ -25,7 +26,7 @@ class Daemon {
   // The first process prints `reason` to its stderr and exits with 1. When the
   // daemon dies without either, it says so and exits with 1 as well.
   void failed(std::string_view reason);
-  // In a child of the daemon: lets go of the pipe.
+  // In a child of the daemon: lets go of the pipe and of the caller's stderr.
   void closeInChild();
 
  private:

@@ -1,0 +1,169 @@
+#include "brigade/Worker/detail/Daemon.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+namespace brigade::detail {
+
+namespace {
+
+// What goes through the pipe: kStarted, or kReason, the reason, kEnd. The end
+// is marked, so a child that still holds the pipe keeps nobody waiting.
+constexpr char kStarted = '+';
+constexpr char kReason = '-';
+constexpr char kEnd = '\0';
+// A reason is a line; more than this is no reason.
+constexpr std::size_t kMaxReason = 64 * 1024;
+
+constexpr mode_t kOutputMode = 0644;
+
+[[noreturn]] void throwErrno(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+FileDescriptor openFile(const std::string& path, int flags) {
+  FileDescriptor fd(
+      ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, kOutputMode));
+  if (!fd) throwErrno("cannot open " + path);
+  return fd;
+}
+
+// A program may be started without some of them; what is opened next must not
+// take their numbers.
+void fillStandardDescriptors() {
+  FileDescriptor fd;
+  do {
+    fd.release();
+    fd.reset(::open("/dev/null", O_RDWR));
+  } while (fd && fd.get() <= STDERR_FILENO);
+}
+
+// A socket pair stands for a pipe: writing to one whose reader is gone raises
+// no SIGPIPE (MSG_NOSIGNAL, send(2)).
+std::pair<FileDescriptor, FileDescriptor> makePipe() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    throwErrno("cannot make a pipe to the daemon");
+  }
+  return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+}
+
+// To a reader that is gone: it was interrupted, the daemon goes on.
+void sendAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return;
+    text.remove_prefix(static_cast<std::size_t>(sent));
+  }
+}
+
+void sendReason(int fd, std::string_view reason) {
+  reason = reason.substr(0, std::min(reason.find(kEnd), kMaxReason));
+  sendAll(fd, kReason + std::string(reason) + kEnd);
+}
+
+// Everything until kStarted, kEnd or the end of file.
+std::string receive(int fd) {
+  std::string text;
+  char bytes[4096];
+  while (text.size() <= kMaxReason + 1) {
+    const ssize_t n = ::read(fd, bytes, sizeof bytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return text;
+    text.append(bytes, static_cast<std::size_t>(n));
+    if (text[0] == kStarted || text.back() == kEnd) return text;
+  }
+  return text;
+}
+
+// _exit: the program's destructors and buffers are the daemon's by now.
+[[noreturn]] void waitForDaemon(pid_t child, const FileDescriptor& pipe) {
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  const std::string text = receive(pipe.get());
+  if (!text.empty() && text[0] == kStarted) ::_exit(0);
+  const bool told = !text.empty() && text.back() == kEnd;
+  const std::string reason = told ? text.substr(1, text.size() - 2)
+                                  : "the daemon died before it was ready";
+  std::fprintf(stderr, "%s\n", reason.c_str());
+  std::fflush(stderr);
+  ::_exit(1);
+}
+
+// Between the forks: a session leader could get a terminal by opening one, its
+// child cannot (setsid(2), open(2) O_NOCTTY).
+void leaveSession(const FileDescriptor& pipe) {
+  ::setsid();  // cannot fail: a fresh child leads no process group
+  const pid_t daemon = ::fork();
+  if (daemon == 0) return;
+  if (daemon < 0) {
+    sendReason(pipe.get(), "cannot fork the daemon: " +
+                               std::generic_category().message(errno));
+  }
+  ::_exit(daemon < 0 ? 1 : 0);
+}
+
+void redirect(const FileDescriptor& to, int fd) {
+  while (::dup2(to.get(), fd) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
+
+Daemon::Daemon(const std::string& outputFile) {
+  // All that may fail comes before the fork, where it can still be thrown.
+  fillStandardDescriptors();
+  output_ = openFile(outputFile, O_WRONLY | O_CREAT | O_APPEND);
+  const FileDescriptor input = openFile("/dev/null", O_RDONLY);
+  auto [first, daemon] = makePipe();
+  std::fflush(nullptr);  // or both processes would write what is buffered
+  const pid_t child = ::fork();
+  if (child < 0) throwErrno("cannot fork the daemon");
+  if (child > 0) {
+    daemon.reset();
+    waitForDaemon(child, first);
+  }
+  first.reset();
+  leaveSession(daemon);
+  redirect(input, STDIN_FILENO);
+  redirect(output_, STDOUT_FILENO);
+  pipe_ = std::move(daemon);
+}
+
+void Daemon::ready() {
+  if (!pipe_) return;
+  switchOutput();
+  sendAll(pipe_.get(), std::string_view(&kStarted, 1));
+  pipe_.reset();
+}
+
+void Daemon::failed(std::string_view reason) {
+  if (!pipe_) return;
+  switchOutput();
+  sendReason(pipe_.get(), reason);
+  pipe_.reset();
+}
+
+void Daemon::closeInChild() {
+  if (!pipe_) return;
+  switchOutput();
+  pipe_.reset();
+}
+
+void Daemon::switchOutput() {
+  std::fflush(stderr);
+  redirect(output_, STDERR_FILENO);
+  output_.reset();
+}
+
+}  // namespace brigade::detail
