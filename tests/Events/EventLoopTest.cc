@@ -1,0 +1,494 @@
+// Descriptors and the turn itself, over every event loop there is here.
+
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
+
+#include "tests/Events/support/EventLoopFixture.h"
+
+namespace brigade::test {
+namespace {
+
+TEST_P(EventLoopTest, TellsItsName) { EXPECT_EQ(loop->name(), GetParam()); }
+
+TEST_P(EventLoopTest, AReadableDescriptorCallsItsWatcher) {
+  const SocketPair pair;
+  On watcher([&](Ready) {
+    pair.drain();
+    loop->stop();
+  });
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  loop->add(milliseconds(2), Repeat::kOnce, [&] { pair.feed(); });
+  run();
+  EXPECT_EQ(watcher.calls, 1);
+  EXPECT_TRUE(watcher.last.read);
+  EXPECT_FALSE(watcher.last.write);
+}
+
+TEST_P(EventLoopTest, ReadinessIsReportedAgainUntilItIsConsumed) {
+  const SocketPair pair;
+  On watcher([&](Ready) {
+    if (watcher.calls == 3) {
+      pair.drain();
+      loop->add(milliseconds(5), Repeat::kOnce, [&] { loop->stop(); });
+    }
+  });
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  pair.feed();
+  run();
+  EXPECT_EQ(watcher.calls, 3);
+}
+
+TEST_P(EventLoopTest, AWatcherLearnsWhichDirectionIsReady) {
+  const SocketPair pair;
+  On watcher([&](Ready) { loop->stop(); });
+  loop->add(pair.near.get(), Interest::kReadWrite, watcher);
+  run();
+  EXPECT_FALSE(watcher.last.read);
+  EXPECT_TRUE(watcher.last.write);
+  pair.feed();
+  run();
+  EXPECT_TRUE(watcher.last.read);
+  EXPECT_TRUE(watcher.last.write);
+}
+
+TEST_P(EventLoopTest, ASecondAddReplacesTheInterest) {
+  const SocketPair pair;
+  On watcher([&](Ready) { loop->stop(); });
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  runTurns(3);
+  EXPECT_EQ(watcher.calls, 0);
+  loop->add(pair.near.get(), Interest::kWrite, watcher);
+  run();
+  EXPECT_EQ(watcher.calls, 1);
+  EXPECT_TRUE(watcher.last.write);
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  runTurns(3);
+  EXPECT_EQ(watcher.calls, 1);
+}
+
+TEST_P(EventLoopTest, ASecondAddReplacesTheWatcher) {
+  const SocketPair pair;
+  On before([](Ready) {});
+  On after([&](Ready) { loop->stop(); });
+  loop->add(pair.near.get(), Interest::kRead, before);
+  runTurns(2);
+  loop->add(pair.near.get(), Interest::kRead, after);
+  pair.feed();
+  run();
+  EXPECT_EQ(before.calls, 0);
+  EXPECT_EQ(after.calls, 1);
+}
+
+TEST_P(EventLoopTest, AHangUpIsReportedAsEveryDirectionThatWasAskedFor) {
+  SocketPair both;
+  SocketPair reading;
+  On reader([&](Ready) { loop->del(reading.near.get()); });
+  On readerAndWriter([&](Ready) {
+    loop->del(both.near.get());
+    loop->defer([&] { loop->stop(); });
+  });
+  both.far.reset();
+  reading.far.reset();
+  loop->add(reading.near.get(), Interest::kRead, reader);
+  loop->add(both.near.get(), Interest::kReadWrite, readerAndWriter);
+  run();
+  EXPECT_TRUE(reader.last.read);
+  EXPECT_FALSE(reader.last.write);
+  EXPECT_TRUE(readerAndWriter.last.read);
+  EXPECT_TRUE(readerAndWriter.last.write);
+}
+
+TEST_P(EventLoopTest, AWriterIsToldWhenItsReaderIsGone) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+  FileDescriptor reader(ends[0]);
+  const FileDescriptor writer(ends[1]);
+  const std::string much(1 << 17, 'x');
+  ASSERT_GT(::write(writer.get(), much.data(), much.size()), 0);
+  On watcher([&](Ready) { loop->stop(); });
+  loop->add(writer.get(), Interest::kWrite, watcher);
+  runTurns(2);
+  ASSERT_EQ(watcher.calls, 0);
+  reader.reset();
+  run();
+  EXPECT_TRUE(watcher.last.write);
+  EXPECT_FALSE(watcher.last.read);
+}
+
+TEST_P(EventLoopTest, DelFromItsOwnCallbackEndsTheCalls) {
+  const SocketPair pair;
+  On watcher([&](Ready) { loop->del(pair.near.get()); });
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  pair.feed();
+  runTurns(5);
+  EXPECT_EQ(watcher.calls, 1);
+}
+
+TEST_P(EventLoopTest, DelOfAnotherDescriptorSilencesWhatThisTurnHasSeen) {
+  const SocketPair one;
+  const SocketPair two;
+  On first([&](Ready) { loop->del(two.near.get()); });
+  On second([&](Ready) { loop->del(one.near.get()); });
+  loop->add(one.near.get(), Interest::kRead, first);
+  loop->add(two.near.get(), Interest::kRead, second);
+  one.feed();
+  two.feed();
+  runTurns(1);
+  EXPECT_EQ(first.calls + second.calls, 1);
+}
+
+TEST_P(EventLoopTest, AReplacedWatcherIsNotToldWhatThisTurnHasSeen) {
+  const SocketPair one;
+  const SocketPair two;
+  On successor([](Ready) {});
+  On first(
+      [&](Ready) { loop->add(two.near.get(), Interest::kRead, successor); });
+  On second(
+      [&](Ready) { loop->add(one.near.get(), Interest::kRead, successor); });
+  loop->add(one.near.get(), Interest::kRead, first);
+  loop->add(two.near.get(), Interest::kRead, second);
+  one.feed();
+  two.feed();
+  runTurns(1);
+  EXPECT_EQ(first.calls + second.calls, 1);
+  EXPECT_EQ(successor.calls, 0);
+  runTurns(1);
+  EXPECT_EQ(successor.calls, 1);
+}
+
+// Closes `from`, and lets its number name `to` at once.
+void reuseNumber(FileDescriptor& from, const FileDescriptor& to) {
+  const int number = from.get();
+  from.reset();
+  from.reset(::fcntl(to.get(), F_DUPFD_CLOEXEC, number));
+  ASSERT_EQ(from.get(), number);
+}
+
+TEST_P(EventLoopTest, ANumberReusedInItsOwnCallbackHasNoStaleReadiness) {
+  SocketPair old;
+  const SocketPair fresh;
+  On successor([&](Ready) { loop->stop(); });
+  On watcher([&](Ready) {
+    loop->del(old.near.get());
+    reuseNumber(old.near, fresh.near);
+    loop->add(old.near.get(), Interest::kRead, successor);
+  });
+  loop->add(old.near.get(), Interest::kRead, watcher);
+  old.feed();
+  runTurns(5);
+  EXPECT_EQ(watcher.calls, 1);
+  EXPECT_EQ(successor.calls, 0);
+  fresh.feed();
+  run();
+  EXPECT_EQ(successor.calls, 1);
+}
+
+TEST_P(EventLoopTest, ANumberReusedInAnotherCallbackHasNoStaleReadiness) {
+  SocketPair one;
+  SocketPair two;
+  const SocketPair fresh;
+  On successor([&](Ready) { loop->stop(); });
+  const auto replace = [&](SocketPair& own, SocketPair& other) {
+    loop->del(own.near.get());
+    loop->del(other.near.get());
+    reuseNumber(other.near, fresh.near);
+    loop->add(other.near.get(), Interest::kRead, successor);
+  };
+  On first([&](Ready) { replace(one, two); });
+  On second([&](Ready) { replace(two, one); });
+  loop->add(one.near.get(), Interest::kRead, first);
+  loop->add(two.near.get(), Interest::kRead, second);
+  one.feed();
+  two.feed();
+  runTurns(5);
+  EXPECT_EQ(first.calls + second.calls, 1);
+  EXPECT_EQ(successor.calls, 0);
+  fresh.feed();
+  run();
+  EXPECT_EQ(successor.calls, 1);
+}
+
+TEST_P(EventLoopTest, ANumberReusedForAnotherDirectionIsWatchedForThat) {
+  SocketPair old;
+  const SocketPair fresh;
+  On reader([](Ready) {});
+  On writer([&](Ready) { loop->stop(); });
+  loop->add(old.near.get(), Interest::kRead, reader);
+  runTurns(2);
+  loop->del(old.near.get());
+  reuseNumber(old.near, fresh.near);
+  loop->add(old.near.get(), Interest::kWrite, writer);
+  run();
+  EXPECT_EQ(reader.calls, 0);
+  EXPECT_EQ(writer.calls, 1);
+}
+
+TEST_P(EventLoopTest, ADescriptorThatAnotherProcessHoldsWakesNobodyAfterDel) {
+  SocketPair pair;
+  const FileDescriptor heldElsewhere(::dup(pair.near.get()));
+  On watcher([](Ready) {});
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  runTurns(2);
+  loop->del(pair.near.get());
+  pair.near.reset();
+  pair.feed();
+  waitUntilUndisturbed();
+  Pulse pulse;
+  loop->setPulse(pulse);
+  loop->add(milliseconds(30), Repeat::kOnce, [&] { loop->stop(); });
+  run();
+  EXPECT_EQ(watcher.calls, 0);
+  EXPECT_LE(pulse.turns, 5U);
+}
+
+TEST_P(EventLoopTest, AddFromInsideACallbackIsWatched) {
+  const SocketPair outer;
+  const SocketPair inner;
+  On innerWatcher([&](Ready) { loop->stop(); });
+  On outerWatcher([&](Ready) {
+    outer.drain();
+    loop->add(inner.near.get(), Interest::kRead, innerWatcher);
+    inner.feed();
+  });
+  loop->add(outer.near.get(), Interest::kRead, outerWatcher);
+  outer.feed();
+  run();
+  EXPECT_EQ(innerWatcher.calls, 1);
+}
+
+TEST_P(EventLoopTest, ManyDescriptorsAreEachCalledOnce) {
+  constexpr std::size_t kPairs = 300;
+  std::vector<SocketPair> pairs(kPairs);
+  std::vector<std::unique_ptr<On>> watchers;
+  std::size_t left = kPairs;
+  for (const SocketPair& pair : pairs) {
+    watchers.push_back(std::make_unique<On>([&](Ready) {
+      pair.drain();
+      if (--left == 0) loop->stop();
+    }));
+    loop->add(pair.near.get(), Interest::kRead, *watchers.back());
+    pair.feed();
+  }
+  run();
+  EXPECT_TRUE(std::all_of(watchers.begin(), watchers.end(),
+                          [](const auto& on) { return on->calls == 1; }));
+}
+
+TEST_P(EventLoopTest, DelIgnoresDescriptorsItDoesNotKnow) {
+  loop->del(-1);
+  loop->del(100'000);
+  const SocketPair pair;
+  On watcher([](Ready) {});
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  loop->del(pair.near.get());
+  loop->del(pair.near.get());
+  loop->del(pair.far.get());
+}
+
+TEST_P(EventLoopTest, AddRefusesADescriptorThatIsNotOpen) {
+  On watcher([](Ready) {});
+  for (const int fd : {-1, 987}) {
+    try {
+      loop->add(fd, Interest::kRead, watcher);
+      FAIL() << fd;
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code().value(), EBADF);
+      EXPECT_NE(std::string(error.what()).find(std::to_string(fd)),
+                std::string::npos);
+    }
+  }
+  loop->loop();  // Nothing was registered: returns.
+}
+
+TEST_P(EventLoopTest, AcceptInterestCannotBeChangedByASecondAdd) {
+  const SocketPair pair;
+  On one([](Ready) {});
+  On two([](Ready) {});
+  loop->add(pair.near.get(), Interest::kAccept, one);
+  EXPECT_THROW(loop->add(pair.near.get(), Interest::kReadWrite, one),
+               std::system_error);
+  EXPECT_THROW(loop->add(pair.near.get(), Interest::kAccept, two),
+               std::system_error);
+  loop->del(pair.near.get());
+  loop->add(pair.near.get(), Interest::kRead, two);
+  EXPECT_THROW(loop->add(pair.near.get(), Interest::kAccept, two),
+               std::system_error);
+}
+
+TEST_P(EventLoopTest, AcceptInterestReportsAConnection) {
+  const SocketPair pair;
+  On watcher([&](Ready) { loop->stop(); });
+  loop->add(pair.near.get(), Interest::kAccept, watcher);
+  pair.feed();
+  run();
+  EXPECT_TRUE(watcher.last.read);
+  EXPECT_FALSE(watcher.last.write);
+}
+
+TEST_P(EventLoopTest, LoopReturnsWhenNothingIsRegistered) {
+  loop->loop();
+  const SocketPair pair;
+  On watcher([&](Ready) { loop->del(pair.near.get()); });
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  pair.feed();
+  loop->loop();
+  EXPECT_EQ(watcher.calls, 1);
+  int ran = 0;
+  loop->add(milliseconds(1), Repeat::kOnce, [&] { ++ran; });
+  loop->add(Signal{SIGUSR1}, [&] {
+    ++ran;
+    loop->del(Signal{SIGUSR1});
+  });
+  ::raise(SIGUSR1);
+  loop->loop();
+  EXPECT_EQ(ran, 2);
+}
+
+TEST_P(EventLoopTest, StopTakesEffectAtTheEndOfTheTurn) {
+  const SocketPair one;
+  const SocketPair two;
+  On first([&](Ready) { loop->stop(); });
+  On second([&](Ready) { loop->stop(); });
+  loop->add(one.near.get(), Interest::kRead, first);
+  loop->add(two.near.get(), Interest::kRead, second);
+  one.feed();
+  two.feed();
+  bool deferred = false;
+  loop->defer([&] { deferred = true; });
+  run();
+  EXPECT_EQ(first.calls, 1);
+  EXPECT_EQ(second.calls, 1);
+  EXPECT_TRUE(deferred);
+}
+
+TEST_P(EventLoopTest, ALoopRunsAgainAfterStop) {
+  const SocketPair pair;
+  On watcher([&](Ready) { loop->stop(); });
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  pair.feed();
+  run();
+  run();
+  EXPECT_EQ(watcher.calls, 2);
+}
+
+TEST_P(EventLoopTest, StopBeforeLoopIsNotLost) {
+  const SocketPair pair;
+  On watcher([](Ready) {});
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  loop->stop();
+  loop->loop();
+}
+
+TEST_P(EventLoopTest, NowStandsStillWithinATurn) {
+  Clock::time_point first;
+  Clock::time_point second;
+  Clock::time_point nextTurn;
+  loop->add(milliseconds(0), Repeat::kOnce, [&] {
+    first = loop->now();
+    spinUntil(Clock::now() + milliseconds(2));
+    loop->defer([&] {
+      second = loop->now();
+      loop->defer([&] {
+        nextTurn = loop->now();
+        loop->stop();
+      });
+    });
+  });
+  run();
+  EXPECT_EQ(first, second);
+  EXPECT_GE(nextTurn, first + milliseconds(2));
+}
+
+TEST_P(EventLoopTest, AnIdleLoopDoesNotWakeUp) {
+  const SocketPair pair;
+  On watcher([](Ready) {});
+  waitUntilUndisturbed();
+  Pulse pulse;
+  loop->setPulse(pulse);
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  loop->add(Signal{SIGUSR1}, [] {});
+  loop->add(milliseconds(300), Repeat::kOnce, [&] { loop->stop(); });
+  run();
+  EXPECT_GE(pulse.turns, 1U);
+  EXPECT_LE(pulse.turns, 2U);
+}
+
+TEST_P(EventLoopTest, ThePulseTellsASleepingLoopFromABusyOne) {
+  waitUntilUndisturbed();
+  Pulse pulse;
+  loop->setPulse(pulse);
+  bool asleepInCallback = true;
+  std::uint64_t turnsInCallback = 0;
+  loop->add(milliseconds(1), Repeat::kOnce, [&] {
+    asleepInCallback = pulse.sleeping;
+    turnsInCallback = pulse.turns;
+    loop->defer([&] { loop->stop(); });
+  });
+  EXPECT_FALSE(pulse.sleeping);
+  run();
+  EXPECT_FALSE(asleepInCallback);
+  EXPECT_EQ(turnsInCallback, 1U);
+}
+
+TEST_P(EventLoopTest, AbandonedInAChildItGoesOnInTheParent) {
+  const auto openDescriptors = [] {
+    int count = 0;
+    for (int fd = 0; fd < 1024; ++fd) count += ::fcntl(fd, F_GETFD) >= 0;
+    return count;
+  };
+  loop.reset();
+  const SocketPair pair;
+  const int before = openDescriptors();
+  loop = makeEventLoop(GetParam());
+  On watcher([&](Ready) {
+    pair.drain();
+    loop->stop();
+  });
+  int signals = 0;
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  loop->add(Signal{SIGUSR1}, [&] { ++signals; });
+  loop->add(milliseconds(1), Repeat::kOnce, [&] { pair.feed(); });
+  run();
+
+  const pid_t child = ::fork();
+  if (child == 0) {
+    loop->abandonInChild();
+    ::_exit(openDescriptors() == before ? 0 : 1);
+  }
+  EXPECT_TRUE(succeeds(child));
+
+  pair.feed();
+  run();
+  EXPECT_EQ(watcher.calls, 2);
+  ::raise(SIGUSR1);
+  loop->add(milliseconds(5), Repeat::kOnce, [&] { loop->stop(); });
+  run();
+  EXPECT_EQ(signals, 1);
+}
+
+TEST_P(EventLoopTest, AChildBuildsALoopOfItsOwnBesideAnAbandonedOne) {
+  const SocketPair pair;
+  On watcher([&](Ready) { loop->stop(); });
+  loop->add(pair.near.get(), Interest::kRead, watcher);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    loop->abandonInChild();
+    const auto own = makeEventLoop(GetParam());
+    On ownWatcher([&](Ready) { own->stop(); });
+    own->add(pair.near.get(), Interest::kRead, ownWatcher);
+    own->add(std::chrono::seconds(10), Repeat::kOnce, [&] { own->stop(); });
+    own->loop();
+    ::_exit(ownWatcher.calls == 1 ? 0 : 1);
+  }
+  pair.feed();
+  EXPECT_TRUE(succeeds(child));
+  run();
+  EXPECT_EQ(watcher.calls, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(, EventLoopTest, testing::ValuesIn(eventLoopNames()),
+                         [](const auto& one) { return one.param; });
+
+}  // namespace
+}  // namespace brigade::test
