@@ -1,0 +1,531 @@
+#include "brigade/Worker/detail/Commands.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Events/FileDescriptor.h"
+#include "brigade/Process/ControlSocket.h"
+#include "brigade/Process/PidFile.h"
+#include "brigade/Worker/detail/Status.h"
+#include "brigade/Worker/detail/StatusReport.h"
+
+namespace brigade::detail {
+namespace {
+
+using std::chrono::milliseconds;
+using std::filesystem::path;
+
+constexpr int kDeadline = 10'000;  // ms
+
+struct Pipe {
+  Pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) std::abort();
+    read.reset(ends[0]);
+    write.reset(ends[1]);
+  }
+  FileDescriptor read, write;
+};
+
+// Until `wanted` was read or nobody writes any more; then without the deadline.
+std::string readUntil(int fd, std::string_view wanted) {
+  std::string all;
+  while (wanted.empty() || all.find(wanted) == std::string::npos) {
+    pollfd wait = {fd, POLLIN, 0};
+    if (::poll(&wait, 1, kDeadline) != 1) return all + " (timed out)";
+    char bytes[4096];
+    const ssize_t n = ::read(fd, bytes, sizeof bytes);
+    if (n <= 0) break;
+    all.append(bytes, static_cast<std::size_t>(n));
+  }
+  return all;
+}
+
+int exitCodeOf(pid_t child) {
+  int status = 0;
+  if (::waitpid(child, &status, 0) != child) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+// What the master does with a request.
+struct FakeMaster {
+  EventInterface& loop;
+  std::string request;
+  ControlSocket::Reply reply;
+
+  void say(const std::string& line) const { reply.line(line); }
+  void leave() const { loop.stop(); }
+};
+using Behaviour = std::function<void(const FakeMaster&)>;
+
+class Commands : public ::testing::Test {
+ protected:
+  Commands() {
+    char name[] = "/tmp/brigade-commands-XXXXXX";
+    directory_ = ::mkdtemp(name);
+    config_.name = "shout";
+    config_.runDirectory = directory_.string();
+    config_.pidFile = (directory_ / "shout.pid").string();
+    config_.stopTimeout = milliseconds(0);
+    config_.readyTimeout = milliseconds(0);
+  }
+  ~Commands() override {
+    endMaster();
+    std::filesystem::remove_all(directory_);
+  }
+
+  // A process that holds the pid file and answers with `behaviour`.
+  void startMaster(const Behaviour& behaviour) {
+    Pipe ready;
+    std::fflush(nullptr);
+    master_ = ::fork();
+    if (master_ == 0) {
+      serve(behaviour, ready.write);
+      ::_exit(0);
+    }
+    ready.write.reset();
+    ASSERT_EQ(readUntil(ready.read.get(), "ready"), "ready");
+  }
+  void endMaster() {
+    if (master_ <= 0) return;
+    ::kill(master_, SIGKILL);
+    exitCodeOf(master_);
+    master_ = -1;
+  }
+
+  int run(Invocation invocation) {
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    const int code = runCommand(invocation, config_);
+    out_ = ::testing::internal::GetCapturedStdout();
+    error_ = ::testing::internal::GetCapturedStderr();
+    return code;
+  }
+  int run(Command command) {
+    Invocation invocation;
+    invocation.command = command;
+    return run(invocation);
+  }
+  // In a process of its own; its stdout is `output`.
+  pid_t runApart(Invocation invocation, int output) {
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::dup2(output, STDOUT_FILENO);
+      ::_exit(runCommand(invocation, config_));
+    }
+    return child;
+  }
+  // As an ordinary user: a refusal on stderr, and the exit code.
+  int runUnprivileged(Command command) {
+    Invocation invocation;
+    invocation.command = command;
+    Pipe error;
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::dup2(error.write.get(), STDERR_FILENO);
+      if (::setuid(4711) != 0) ::_exit(99);
+      ::_exit(runCommand(invocation, config_));
+    }
+    error.write.reset();
+    error_ = readUntil(error.read.get(), "");
+    return exitCodeOf(child);
+  }
+  std::string masterPid() const { return std::to_string(master_); }
+
+  static ProgramStatus someStatus() {
+    ProgramStatus status;
+    status.name = "shout";
+    status.workers.resize(2);
+    status.workers[0].index = 1;
+    status.workers[1].index = 2;
+    return status;
+  }
+  static void answerStatus(const FakeMaster& master) {
+    if (master.request != "status") return;
+    master.say(statusLine(someStatus()));
+    master.say(resultLine(true, ""));
+  }
+
+  path directory_;
+  RunConfig config_;
+  pid_t master_ = -1;
+  std::string out_;
+  std::string error_;
+
+ private:
+  void serve(const Behaviour& behaviour, const FileDescriptor& ready) {
+    const auto loop = makeEventLoop("epoll");
+    const PidFile pidFile(config_.pidFile);
+    const ControlSocket control(
+        *loop, controlSocketPath(config_),
+        [&](std::string_view request, ControlSocket::Reply reply) {
+          behaviour({*loop, std::string(request), std::move(reply)});
+        });
+    if (::write(ready.get(), "ready", 5) != 5) ::_exit(1);
+    loop->loop();
+  }
+};
+
+// ---- Nothing runs
+
+TEST_F(Commands, WithoutAServerSayNotRunning) {
+  for (const Command command : {Command::kStop, Command::kReload,
+                                Command::kConnections, Command::kReopen}) {
+    EXPECT_EQ(run(command), kNotRunning);
+    EXPECT_EQ(out_, "");
+    EXPECT_EQ(error_,
+              "shout: not running (no pid file " + config_.pidFile + ")\n");
+  }
+  EXPECT_EQ(run(Command::kStatus), kStatusNotRunning);
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(Commands, AfterADeadServerNameItsPidFile) {
+  startMaster(answerStatus);
+  const std::string pid = masterPid();
+  endMaster();
+  for (const Command command : {Command::kStop, Command::kReload,
+                                Command::kConnections, Command::kReopen}) {
+    EXPECT_EQ(run(command), kNotRunning);
+    EXPECT_EQ(error_, "shout: not running, but pid file " + config_.pidFile +
+                          " exists (pid " + pid + " is gone)\n");
+  }
+  EXPECT_EQ(run(Command::kStatus), kStatusDeadWithPidFile);
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(Commands, RestartWithoutAServerIsNoFailure) {
+  EXPECT_EQ(run(Command::kRestart), kSuccess);
+}
+
+// ---- stop
+
+TEST_F(Commands, StopReturnsWhenTheLockIsFree) {
+  startMaster([](const FakeMaster& master) {
+    if (master.request != "stop fast") return;
+    master.say(progressLine("worker 1, pid 7: exit 0"));
+    master.say(resultLine(true, ""));
+    // The last things a master does take a while.
+    EventInterface& loop = master.loop;
+    loop.add(milliseconds(100), Repeat::kOnce, [&loop] { loop.stop(); });
+  });
+  const std::string pid = masterPid();
+  EXPECT_EQ(run(Command::kStop), kSuccess);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(error_, "shout: stopping pid " + pid +
+                        "\nshout: worker 1, pid 7: exit 0\nshout: stopped\n");
+  EXPECT_EQ(PidFile::look(config_.pidFile).state, PidFile::State::kNone);
+}
+
+TEST_F(Commands, StopAndRestartPassOnWhetherTheyAreGraceful) {
+  for (const Command command : {Command::kStop, Command::kRestart}) {
+    startMaster([](const FakeMaster& master) {
+      if (master.request != "stop graceful") return;
+      master.say(resultLine(true, ""));
+      master.leave();
+    });
+    Invocation invocation;
+    invocation.command = command;
+    invocation.graceful = true;
+    EXPECT_EQ(run(invocation), kSuccess) << error_;
+    endMaster();
+  }
+}
+
+TEST_F(Commands, StopSucceedsWhenTheMasterDiesInsteadOfAnswering) {
+  startMaster([](const FakeMaster&) { ::raise(SIGKILL); });
+  EXPECT_EQ(run(Command::kStop), kSuccess) << error_;
+}
+
+TEST_F(Commands, StopSucceedsWhenTheMasterLeavesWithoutAWord) {
+  startMaster([](const FakeMaster& master) { master.leave(); });
+  EXPECT_EQ(run(Command::kStop), kSuccess) << error_;
+}
+
+TEST_F(Commands, StopThatIsRefusedShowsTheReason) {
+  startMaster([](const FakeMaster& master) {
+    master.say(resultLine(false, "not now"));
+  });
+  for (const Command command : {Command::kStop, Command::kRestart}) {
+    EXPECT_EQ(run(command), kFailure);
+    EXPECT_EQ(error_, "shout: stopping pid " + masterPid() +
+                          "\nshout: cannot stop pid " + masterPid() +
+                          ": not now\n");
+  }
+}
+
+TEST_F(Commands, StopOfAMasterThatPromisesAndStaysFails) {
+  startMaster(
+      [](const FakeMaster& master) { master.say(resultLine(true, "")); });
+  EXPECT_EQ(run(Command::kStop), kFailure);
+  EXPECT_TRUE(error_.ends_with("cannot stop pid " + masterPid() +
+                               ": it is still there\n"))
+      << error_;
+}
+
+TEST_F(Commands, StopOfAMasterThatHangsFailsAfterItsTime) {
+  startMaster(answerStatus);
+  ::kill(master_, SIGSTOP);
+  EXPECT_EQ(run(Command::kStop), kFailure);
+  EXPECT_NE(error_.find("cannot stop pid " + masterPid() + ": "),
+            std::string::npos)
+      << error_;
+  EXPECT_NE(error_.find("timed out"), std::string::npos) << error_;
+}
+
+TEST_F(Commands, StopOfAMasterWithoutAControlSocketFails) {
+  startMaster(answerStatus);
+  std::filesystem::remove(controlSocketPath(config_));
+  EXPECT_EQ(run(Command::kStop), kFailure);
+  EXPECT_NE(error_.find("No such file"), std::string::npos) << error_;
+}
+
+// ---- reload and reopen
+
+TEST_F(Commands, ReloadShowsProgressAndItsEnd) {
+  startMaster([](const FakeMaster& master) {
+    if (master.request != "reload fast") return;
+    master.say(progressLine("worker 1 ready"));
+    master.say(progressLine("worker 2 ready\x1b[2J"));
+    master.say(resultLine(true, ""));
+  });
+  EXPECT_EQ(run(Command::kReload), kSuccess);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(error_,
+            "shout: worker 1 ready\nshout: worker 2 ready\\x1b[2J\n"
+            "shout: reloaded\n");
+}
+
+TEST_F(Commands, ReloadThatFailsShowsTheReason) {
+  startMaster([](const FakeMaster& master) {
+    if (master.request != "reload graceful") return;
+    master.say(resultLine(false, "worker 1 was not ready"));
+  });
+  Invocation invocation;
+  invocation.command = Command::kReload;
+  invocation.graceful = true;
+  EXPECT_EQ(run(invocation), kFailure);
+  EXPECT_EQ(error_, "shout: cannot reload pid " + masterPid() +
+                        ": worker 1 was not ready\n");
+}
+
+TEST_F(Commands, ReloadOfAMasterThatDiesFails) {
+  startMaster([](const FakeMaster& master) {
+    master.say(progressLine("worker 1 ready"));
+    master.leave();
+  });
+  EXPECT_EQ(run(Command::kReload), kFailure);
+  EXPECT_NE(error_.find("cannot reload pid"), std::string::npos) << error_;
+}
+
+TEST_F(Commands, LinesOfANewerServerAreSkipped) {
+  startMaster([](const FakeMaster& master) {
+    master.say("hello");
+    master.say(R"({"colour": "red"})");
+    master.say(resultLine(true, ""));
+  });
+  EXPECT_EQ(run(Command::kReload), kSuccess) << error_;
+}
+
+TEST_F(Commands, ReopenReportsWhatTheServerSaid) {
+  startMaster([](const FakeMaster& master) {
+    master.say(resultLine(master.request == "reopen", "what?"));
+  });
+  EXPECT_EQ(run(Command::kReopen), kSuccess);
+  EXPECT_EQ(error_, "shout: log reopened\n");
+}
+
+// ---- status
+
+TEST_F(Commands, StatusIsATableOnStdout) {
+  startMaster(answerStatus);
+  EXPECT_EQ(run(Command::kStatus), kSuccess);
+  EXPECT_EQ(out_, statusTable(toJson(someStatus())));
+  EXPECT_EQ(error_, "");
+}
+
+TEST_F(Commands, StatusAsJsonIsTheObjectAlone) {
+  startMaster(answerStatus);
+  Invocation invocation;
+  invocation.command = Command::kStatus;
+  invocation.json = true;
+  EXPECT_EQ(run(invocation), kSuccess);
+  EXPECT_EQ(out_, toJson(someStatus()) + "\n");
+}
+
+TEST_F(Commands, StatusOfAMasterThatMakesNoSenseIsUnknown) {
+  for (const char* line :
+       {R"({"ok": true})", R"({"ok": false})", R"({"status": 7})", "hello"}) {
+    startMaster([=](const FakeMaster& master) {
+      master.say(line);
+      master.say(resultLine(true, ""));
+    });
+    EXPECT_EQ(run(Command::kStatus), kStatusUnknown) << line;
+    EXPECT_EQ(out_, "");
+    EXPECT_NE(error_, "");
+    endMaster();
+  }
+}
+
+TEST_F(Commands, StatusOfAMasterThatHangsIsUnknown) {
+  startMaster(answerStatus);
+  ::kill(master_, SIGSTOP);
+  EXPECT_EQ(run(Command::kStatus), kStatusUnknown);
+  EXPECT_EQ(out_, "");
+  EXPECT_TRUE(error_.starts_with("shout: cannot get the status of pid " +
+                                 masterPid() + ": "))
+      << error_;
+}
+
+TEST_F(Commands, StatusThatCannotBeWrittenIsAnError) {
+  startMaster(answerStatus);
+  Invocation invocation;
+  invocation.command = Command::kStatus;
+  const FileDescriptor full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  EXPECT_EQ(exitCodeOf(runApart(invocation, full.get())), kStatusUnknown);
+}
+
+// ---- status --watch
+
+TEST_F(Commands, WatchShowsTheStatusAgainUntilInterrupted) {
+  startMaster(answerStatus);
+  Invocation invocation;
+  invocation.command = Command::kStatus;
+  invocation.watch = true;
+  Pipe output;
+  const pid_t watcher = runApart(invocation, output.write.get());
+  output.write.reset();
+  const std::string table = statusTable(toJson(someStatus()));
+  EXPECT_EQ(readUntil(output.read.get(), table + "\n" + table),
+            table + "\n" + table);
+  ::kill(watcher, SIGINT);
+  EXPECT_EQ(exitCodeOf(watcher), kSuccess);
+}
+
+TEST_F(Commands, WatchClearsATerminalAndNothingElse) {
+  startMaster(answerStatus);
+  Invocation invocation;
+  invocation.command = Command::kStatus;
+  invocation.watch = true;
+  const FileDescriptor terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_EQ(::grantpt(terminal.get()), 0);
+  ASSERT_EQ(::unlockpt(terminal.get()), 0);
+  const FileDescriptor user(
+      ::open(::ptsname(terminal.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
+  const pid_t watcher = runApart(invocation, user.get());
+  EXPECT_TRUE(readUntil(terminal.get(), "total")
+                  .starts_with("\x1b[H\x1b[2Jshout (brigade"));
+  ::kill(watcher, SIGTERM);
+  EXPECT_EQ(exitCodeOf(watcher), kSuccess);
+}
+
+TEST_F(Commands, WatchEndsWithTheServer) {
+  startMaster([](const FakeMaster& master) {
+    answerStatus(master);
+    master.leave();
+  });
+  Invocation invocation;
+  invocation.command = Command::kStatus;
+  invocation.watch = true;
+  invocation.json = true;
+  EXPECT_EQ(run(invocation), kStatusNotRunning);
+  EXPECT_EQ(out_, toJson(someStatus()) + "\n");
+}
+
+// ---- connections
+
+std::string connection(std::uint64_t id) {
+  ConnectionStatus status;
+  status.id = id;
+  return toJson(status);
+}
+
+TEST_F(Commands, ConnectionsAreATableOrAnArray) {
+  startMaster([](const FakeMaster& master) {
+    if (master.request != "connections") return;
+    master.say(connectionLine(connection(7)));
+    master.say(connectionLine(connection(9)));
+    master.say(resultLine(true, ""));
+  });
+  EXPECT_EQ(run(Command::kConnections), kSuccess);
+  EXPECT_EQ(out_, connectionsTable({connection(7), connection(9)}));
+  EXPECT_EQ(error_, "");
+
+  Invocation invocation;
+  invocation.command = Command::kConnections;
+  invocation.json = true;
+  EXPECT_EQ(run(invocation), kSuccess);
+  EXPECT_EQ(out_, "[\n" + connection(7) + ",\n" + connection(9) + "\n]\n");
+}
+
+TEST_F(Commands, NoConnectionsAreAnEmptyArray) {
+  startMaster(
+      [](const FakeMaster& master) { master.say(resultLine(true, "")); });
+  Invocation invocation;
+  invocation.command = Command::kConnections;
+  invocation.json = true;
+  EXPECT_EQ(run(invocation), kSuccess);
+  EXPECT_EQ(out_, "[\n]\n");
+}
+
+TEST_F(Commands, SomeConnectionsAreShownThoughAWorkerIsSilent) {
+  startMaster([](const FakeMaster& master) {
+    master.say(connectionLine(connection(7)));
+    master.say(resultLine(false, "1 worker did not answer"));
+  });
+  EXPECT_EQ(run(Command::kConnections), kFailure);
+  EXPECT_EQ(out_, connectionsTable({connection(7)}));
+  EXPECT_EQ(error_, "shout: cannot get all connections of pid " + masterPid() +
+                        ": 1 worker did not answer\n");
+}
+
+// ---- rights
+
+TEST_F(Commands, OfAnotherUserAreRefusedByTheControlSocket) {
+  if (::geteuid() != 0) GTEST_SKIP() << "not root";
+  startMaster(answerStatus);
+  std::filesystem::permissions(directory_, std::filesystem::perms(0755));
+  EXPECT_EQ(runUnprivileged(Command::kStop), kFailure);
+  EXPECT_NE(error_.find("Permission denied"), std::string::npos) << error_;
+  EXPECT_EQ(runUnprivileged(Command::kReload), kFailure);
+  EXPECT_EQ(runUnprivileged(Command::kStatus), kStatusUnknown);
+  EXPECT_NE(error_.find("Permission denied"), std::string::npos) << error_;
+}
+
+TEST_F(Commands, WithoutRightToThePidFileNameIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "not root";
+  startMaster(answerStatus);
+  EXPECT_EQ(runUnprivileged(Command::kStop), kFailure);
+  EXPECT_NE(error_.find(config_.pidFile + ": Permission denied"),
+            std::string::npos)
+      << error_;
+  EXPECT_EQ(runUnprivileged(Command::kStatus), kStatusUnknown);
+}
+
+TEST(ControlSocketPath, IsInTheRunDirectory) {
+  RunConfig config;
+  config.runDirectory = "/run/shout";
+  config.pidFile = "/elsewhere/shout.pid";
+  EXPECT_EQ(controlSocketPath(config), "/run/shout/shout.sock");
+}
+
+}  // namespace
+}  // namespace brigade::detail
