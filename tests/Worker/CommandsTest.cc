@@ -420,21 +420,26 @@ TEST_F(Commands, WatchShowsTheStatusAgainUntilInterrupted) {
   EXPECT_EQ(exitCodeOf(watcher), kSuccess);
 }
 
-TEST_F(Commands, WatchClearsATerminalAndNothingElse) {
+TEST_F(Commands, WatchClearsATerminalButNotForJson) {
   startMaster(answerStatus);
-  Invocation invocation;
-  invocation.command = Command::kStatus;
-  invocation.watch = true;
-  const FileDescriptor terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-  ASSERT_EQ(::grantpt(terminal.get()), 0);
-  ASSERT_EQ(::unlockpt(terminal.get()), 0);
-  const FileDescriptor user(
-      ::open(::ptsname(terminal.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
-  const pid_t watcher = runApart(invocation, user.get());
-  EXPECT_TRUE(readUntil(terminal.get(), "total")
-                  .starts_with("\x1b[H\x1b[2Jshout (brigade"));
-  ::kill(watcher, SIGTERM);
-  EXPECT_EQ(exitCodeOf(watcher), kSuccess);
+  for (const bool json : {false, true}) {
+    Invocation invocation;
+    invocation.command = Command::kStatus;
+    invocation.watch = true;
+    invocation.json = json;
+    const FileDescriptor terminal(
+        ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    ASSERT_EQ(::grantpt(terminal.get()), 0);
+    ASSERT_EQ(::unlockpt(terminal.get()), 0);
+    const FileDescriptor user(
+        ::open(::ptsname(terminal.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    const pid_t watcher = runApart(invocation, user.get());
+    const std::string shown = readUntil(terminal.get(), "total");
+    EXPECT_TRUE(shown.starts_with(json ? "{" : "\x1b[H\x1b[2Jshout (brigade"))
+        << shown;
+    ::kill(watcher, SIGTERM);
+    EXPECT_EQ(exitCodeOf(watcher), kSuccess);
+  }
 }
 
 TEST_F(Commands, WatchEndsWithTheServer) {

@@ -177,6 +177,7 @@ TEST_F(DaemonTest, AChildThatKeepsThePipeKeepsNobodyWaiting) {
     start([&](Daemon& daemon) {
       if (::fork() == 0) {
         go.await();
+        tell_.say("lives ");
         ::_exit(0);
       }
       if (good) {
@@ -188,6 +189,7 @@ TEST_F(DaemonTest, AChildThatKeepsThePipeKeepsNobodyWaiting) {
     EXPECT_EQ(exitCode(), good ? 0 : 1);
     go.say("go");
   }
+  EXPECT_EQ(tell_.readAll(), "lives lives ");
 }
 
 TEST_F(DaemonTest, LeavesTheSessionAndCannotGetATerminal) {
