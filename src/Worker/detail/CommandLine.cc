@@ -10,6 +10,7 @@
 #include <functional>
 #include <iostream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -311,7 +312,10 @@ void completeConfig(RunConfig& config, const char* argv0) {
   // The program may change its directory.
   for (std::string* path : {&config.runDirectory, &config.pidFile,
                             &config.logFile, &config.stdoutFile}) {
-    if (!path->empty()) *path = std::filesystem::absolute(*path).string();
+    if (path->empty()) continue;
+    std::error_code gone;  // the current directory may be
+    const auto absolute = std::filesystem::absolute(*path, gone);
+    if (!gone) *path = absolute.string();
   }
 }
 
