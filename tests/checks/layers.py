@@ -30,7 +30,7 @@ HOMES = [
     Home(r"CLI/.*", r"src/Worker/.*\.cc", ONE_FILE),
     Home(r"spdlog/.*", r"src/Worker/.*\.cc", ONE_FILE),
     Home(r"bsd/.*", r"src/Process/.*\.cc", ONE_FILE),
-    Home(r"nlohmann/.*", r"(src/Worker|examples)/.*\.cc", ANY_FILE),
+    Home(r"nlohmann/.*", r"src/Worker/.*\.cc|examples/.*", ANY_FILE),
 ]
 # What only tests, benchmarks and fuzz targets use, and what they use freely.
 TOOLS = re.compile(r"(gtest|gmock|benchmark|nlohmann)/.*")

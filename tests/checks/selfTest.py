@@ -187,14 +187,18 @@ class TestsPresent(Tree):
         self.assertEqual(self.check(), [])
 
     def test_fails_on_a_source_without_a_test(self):
-        self.write("src/Worker/detail/Master.cc", "")
-        self.expect_error(self.check(), "tests/Worker/MasterTest.cc")
+        self.write("src/Worker/Run.cc", "")
+        self.expect_error(self.check(), "tests/Worker/RunTest.cc")
 
-    def test_finds_a_test_among_the_details(self):
-        self.write("src/Worker/detail/Master.cc", "")
-        self.write("tests/Worker/detail/MasterTest.cc", "")
+    def test_finds_a_test_of_whole_programs(self):
+        self.write("src/Worker/Run.cc", "")
+        self.write("tests/integration/RunTest.cc", "")
         self.append("build.ninja",
-                    "build c.o: CXX {root}/tests/Worker/detail/MasterTest.cc")
+                    "build c.o: CXX {root}/tests/integration/RunTest.cc")
+        self.assertEqual(self.check(), [])
+
+    def test_leaves_details_to_the_tests_of_what_uses_them(self):
+        self.write("src/Worker/detail/Master.cc", "")
         self.assertEqual(self.check(), [])
 
     def test_fails_on_a_test_that_is_not_built(self):

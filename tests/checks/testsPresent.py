@@ -4,8 +4,9 @@ not in the build.
 
     tests/checks/testsPresent.py [--build BUILD] [ROOT]
 
-src/X/Y.cc and src/X/detail/Y.cc are tested in tests/X/YTest.cc or in
-tests/X/detail/YTest.cc.
+src/X/Y.cc is tested in tests/X/YTest.cc, or by whole programs in
+tests/integration/YTest.cc. What is in a detail/ folder may be tested through
+what uses it.
 """
 
 import argparse
@@ -18,11 +19,12 @@ from includes import sources
 def missing_tests(root):
     """The sources that nothing tests by name."""
     for path in sources(root, "src"):
+        if path.suffix != ".cc" or "detail" in path.parts:
+            continue
         folder = pathlib.Path("tests", path.parts[1])
         name = f"{path.stem}Test.cc"
-        if path.suffix == ".cc" and not any(
-                (root / place / name).is_file()
-                for place in (folder, folder / "detail")):
+        if not any((root / place / name).is_file()
+                   for place in (folder, "tests/integration")):
             yield f"{path}: is tested nowhere: there is no {folder / name}"
 
 
