@@ -207,11 +207,14 @@ TEST_F(OutputTest, WantsToBeSentFromFlushSizeOn) {
 TEST_F(OutputTest, WantsToBeSentFromSoManyPiecesOn) {
   const std::string input = text(Output::kBorrowInput);
   out_.setInput(input);
-  for (std::size_t i = 1; i < Output::kFlushPieces; ++i) out_.append(input);
-  // Fewer bytes than that would be early for a reason of their own.
-  ASSERT_GT(Output::kFlushSize, (Output::kFlushPieces - 1) * input.size());
+  for (std::size_t i = 2; i < Output::kFlushPieces; i += 2) {
+    out_.append('x');
+    out_.append(input);
+  }
+  out_.append('x');
   EXPECT_FALSE(out_.wantsFlush());
   out_.append(input);
+  ASSERT_LT(out_.size(), Output::kFlushSize);
   EXPECT_TRUE(out_.wantsFlush());
   EXPECT_EQ(out_.pieces().size(), Output::kFlushPieces);
 }
@@ -256,6 +259,16 @@ TEST_F(OutputTest, StartsOverAfterGrowth) {
     EXPECT_EQ(bytes(), "small" + huge);
     out_.clear();
   }
+}
+
+TEST_F(OutputTest, HasItsUsualRoomAgainAfterGrowth) {
+  out_.append(text(kHuge));
+  out_.clear();
+  const std::string next = text(kHuge - 1);
+  out_.append('x');
+  out_.append(next);
+  EXPECT_EQ(out_.pieces().size(), 2U);
+  EXPECT_EQ(bytes(), 'x' + next);
 }
 
 TEST_F(OutputTest, ReusesItsMemoryInTheSteadyState) {

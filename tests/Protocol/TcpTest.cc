@@ -11,12 +11,14 @@
 namespace brigade {
 namespace {
 
+using testing::CodecMemory;
 using testing::CodecProperty;
 using testing::CodecRun;
 
 std::vector<std::string> messagesOf(const std::vector<std::string>& reads) {
   Tcp codec;
-  CodecRun run(codec);
+  CodecMemory memory;
+  CodecRun run(codec, memory);
   for (const std::string& read : reads) run.feed(read);
   EXPECT_EQ(run.broken(), "");
   EXPECT_EQ(run.result().rest, 0U);
@@ -42,8 +44,8 @@ TEST(Tcp, AnEmptyMessageSendsNothing) {
 
 TEST(Tcp, AMessageSurvivesTheWayThere) {
   const CodecProperty property([] { return std::make_unique<Tcp>(); });
-  property.survives("x");
-  property.survives(std::string(100000, '\n'));
+  property.survives("one\ntwo\n");
+  property.survives(std::string(100000, 'x'));
 }
 
 TEST(Tcp, TheCodecOfAConnectionIsTiny) { EXPECT_LE(sizeof(Tcp), 16U); }

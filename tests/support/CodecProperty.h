@@ -115,7 +115,8 @@ class CodecProperty {
   Outcome cut(std::string_view stream, const Cuts& cuts,
               const std::vector<std::size_t>& packets = {}) const {
     const std::unique_ptr<ProtocolInterface> codec = make_();
-    CodecRun run(*codec, describe_);
+    CodecMemory memory;
+    CodecRun run(*codec, memory, describe_);
     std::size_t begin = 0;
     for (const std::size_t end : cuts) {
       run.feed(stream.substr(begin, end - begin));

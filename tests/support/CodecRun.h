@@ -35,17 +35,26 @@ struct CodecResult {
   bool operator==(const CodecResult&) const = default;
 };
 
+// Where a run shows a codec its bytes; many runs use the same in turn.
+struct CodecMemory {
+  GuardedBytes input;
+  GuardedBytes packet;
+};
+
 class CodecRun {
  public:
-  explicit CodecRun(ProtocolInterface& codec, Describe describe = dataOf)
-      : codec_(codec), describe_(std::move(describe)) {}
+  CodecRun(ProtocolInterface& codec, CodecMemory& memory,
+           Describe describe = dataOf)
+      : codec_(codec), memory_(memory), describe_(std::move(describe)) {}
 
   // The next bytes of the stream; ignored once it was malformed.
   void feed(std::string_view piece) {
-    pending_ += piece;
-    while (!pending_.empty() && result_.malformed.empty() && step()) {
+    stream_ += piece;
+    while (!pending().empty() && result_.malformed.empty() && step()) {
     }
-    result_.rest = pending_.size();
+    stream_.erase(0, begin_);
+    begin_ = 0;
+    result_.rest = stream_.size();
   }
 
   const CodecResult& result() const { return result_; }
@@ -61,9 +70,13 @@ class CodecRun {
   const std::vector<Wait>& waits() const { return waits_; }
 
  private:
+  std::string_view pending() const {
+    return std::string_view(stream_).substr(begin_);
+  }
+
   // One packet. False: it is not whole.
   bool step() {
-    const Packet packet = codec_.input(input_.place(pending_));
+    const Packet packet = codec_.input(memory_.input.place(pending()));
     switch (packet.kind) {
       case Packet::Kind::kWhole:
         return take(packet.length);
@@ -79,9 +92,9 @@ class CodecRun {
   }
 
   bool take(std::size_t length) {
-    if (length == 0 || length > pending_.size()) {
+    if (length == 0 || length > pending().size()) {
       breaks("a whole packet of " + std::to_string(length) + " of " +
-             std::to_string(pending_.size()) + " bytes");
+             std::to_string(pending().size()) + " bytes");
       return false;
     }
     if (announced_ != 0 && announced_ != length) {
@@ -89,23 +102,24 @@ class CodecRun {
              std::to_string(announced_));
     }
     announced_ = 0;
-    const std::string_view packet(pending_.data(), length);
-    result_.messages.push_back(describe_(codec_.decode(packet_.place(packet))));
+    const std::string_view packet = pending().substr(0, length);
+    result_.messages.push_back(
+        describe_(codec_.decode(memory_.packet.place(packet))));
     packets_.push_back(length);
-    pending_.erase(0, length);
+    begin_ += length;
     return true;
   }
 
   void wait(std::size_t length) {
-    if (length != 0 && length <= pending_.size()) {
+    if (length != 0 && length <= pending().size()) {
       breaks("more wanted for a packet of " + std::to_string(length) +
-             " bytes, and " + std::to_string(pending_.size()) + " are there");
+             " bytes, and " + std::to_string(pending().size()) + " are there");
     }
     if (announced_ != 0 && length != announced_) {
       breaks("another length announced for the same packet");
     }
     announced_ = length;
-    waits_.push_back({packets_.size(), pending_.size()});
+    waits_.push_back({packets_.size(), pending().size()});
   }
 
   void breaks(std::string promise) {
@@ -113,10 +127,10 @@ class CodecRun {
   }
 
   ProtocolInterface& codec_;
+  CodecMemory& memory_;
   Describe describe_;
-  GuardedBytes input_;
-  GuardedBytes packet_;
-  std::string pending_;
+  std::string stream_;
+  std::size_t begin_ = 0;  // of what no message was made of yet
   std::size_t announced_ = 0;
   CodecResult result_;
   std::vector<std::size_t> packets_;
