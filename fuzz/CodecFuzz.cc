@@ -1,0 +1,132 @@
+#include "fuzz/CodecFuzz.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+
+namespace brigade::fuzz {
+namespace {
+
+using testing::CodecMemory;
+using testing::CodecRun;
+
+// Kept from run to run: to make it takes longer than a run does.
+struct Kept {
+  CodecMemory memory;
+  Output output;
+};
+
+Kept& kept() {
+  static Kept shared;
+  return shared;
+}
+
+void check(bool holds, const std::string& what) {
+  if (holds) return;
+  std::fprintf(stderr, "%s\n", what.c_str());
+  std::abort();
+}
+
+void checkPromises(const CodecRun& run) {
+  check(run.broken().empty(), run.broken());
+}
+
+std::string joined(const std::vector<std::string>& messages) {
+  return std::accumulate(messages.begin(), messages.end(), std::string());
+}
+
+std::string encoded(ProtocolInterface& codec, const Message& message) {
+  Output& out = kept().output;
+  out.clear();
+  out.setMessage(message.data());
+  codec.encode(message, out);
+  std::string bytes;
+  for (const iovec& piece : out.pieces()) {
+    bytes.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+int CodecFuzz::run(const std::uint8_t* data, std::size_t size) const {
+  if (size == 0) return 0;
+  const std::size_t count = std::min(data[0] % kMaxCuts, (size - 1) / 2);
+  std::vector<std::size_t> steps;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint8_t* step = data + 1 + 2 * i;
+    steps.push_back(step[0] + std::size_t{256} * step[1]);
+  }
+  const std::size_t begin = 1 + 2 * count;
+  const std::string_view stream(reinterpret_cast<const char*>(data) + begin,
+                                size - begin);
+  const Whole whole = runWhole(stream);
+  runCut(whole, stream, steps);
+  runBack(whole);
+  return 0;
+}
+
+CodecFuzz::Whole CodecFuzz::runWhole(std::string_view stream) const {
+  Whole whole;
+  const std::unique_ptr<ProtocolInterface> codec = make();
+  const std::unique_ptr<ProtocolInterface> encoder = make();
+  const auto send = [&](const Message& message) {
+    if (!survives(message)) return;
+    whole.sent.push_back(describe(message));
+    whole.bytes += encoded(*encoder, resend(message));
+  };
+  send(stream);
+  CodecRun run(*codec, kept().memory, [&](const Message& message) {
+    send(message);
+    return describe(message);
+  });
+  run.feed(stream);
+  checkPromises(run);
+  whole.result = run.result();
+  whole.packets = run.packets();
+  return whole;
+}
+
+void CodecFuzz::runCut(const Whole& whole, std::string_view stream,
+                       const std::vector<std::size_t>& steps) const {
+  const std::unique_ptr<ProtocolInterface> codec = make();
+  CodecRun run(*codec, kept().memory, describe);
+  for (const std::size_t step : steps) {
+    run.feed(stream.substr(0, step));
+    stream.remove_prefix(std::min(step, stream.size()));
+  }
+  run.feed(stream);
+  checkPromises(run);
+  checkSame(whole.result.messages, run.result().messages);
+  check(whole.result.malformed == run.result().malformed,
+        "whole: '" + whole.result.malformed + "', cut: '" +
+            run.result().malformed + "'");
+  check(
+      !run.result().malformed.empty() || whole.result.rest == run.result().rest,
+      "another rest is left over");
+  if (compare == Compare::kBytes) return;
+  const std::string wait = needlessWait(run, whole.packets);
+  check(wait.empty(), wait);
+}
+
+void CodecFuzz::runBack(const Whole& whole) const {
+  const std::unique_ptr<ProtocolInterface> codec = make();
+  CodecRun run(*codec, kept().memory, describe);
+  run.feed(whole.bytes);
+  checkPromises(run);
+  check(run.result().malformed.empty() && run.result().rest == 0,
+        "encoded messages are no whole packets");
+  checkSame(whole.sent, run.result().messages);
+}
+
+void CodecFuzz::checkSame(const std::vector<std::string>& expected,
+                          const std::vector<std::string>& messages) const {
+  if (compare == Compare::kBytes) {
+    check(joined(expected) == joined(messages), "other bytes");
+  } else {
+    check(expected == messages, "other messages");
+  }
+}
+
+}  // namespace brigade::fuzz
