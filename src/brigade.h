@@ -3,8 +3,11 @@
 // The public face of brigade: all that a program includes.
 
 #include "brigade/Connection/TcpConnection.h"
+#include "brigade/Protocol/Frame.h"
 #include "brigade/Protocol/Message.h"
 #include "brigade/Protocol/ProtocolInterface.h"
+#include "brigade/Protocol/Tcp.h"
+#include "brigade/Protocol/Text.h"
 #include "brigade/Worker/Log.h"
 #include "brigade/Worker/Run.h"
 #include "brigade/Worker/RunConfig.h"
