@@ -137,14 +137,16 @@ TEST_F(OutputTest, BorrowsLargePartsOfTheInput) {
   const std::string input = text(4 * Output::kBorrowInput);
   const std::string_view view = input;
   out_.setInput(input);
-  out_.append("a");
+  out_.append('a');
   out_.append(view.substr(1, Output::kBorrowInput));
-  out_.append("b");
+  out_.append('b');
   out_.append(view);
   EXPECT_TRUE(borrows(view.substr(1, Output::kBorrowInput)));
   EXPECT_TRUE(borrows(view));
   EXPECT_FALSE(out_.borrowsMessage());
-  EXPECT_EQ(bytes(), "a" + input.substr(1, Output::kBorrowInput) + "b" + input);
+  std::string expected = "a";
+  expected.append(input, 1, Output::kBorrowInput);
+  EXPECT_EQ(bytes(), expected + 'b' + input);
 }
 
 TEST_F(OutputTest, CopiesSmallPartsOfTheInput) {
