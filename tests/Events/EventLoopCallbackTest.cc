@@ -213,8 +213,8 @@ TEST_P(EventLoopCallbackTest, AHandlerMayReplaceItself) {
   int first = 0;
   int second = 0;
   loop->setExceptionHandler([&](std::exception_ptr) {
-    ++first;
     loop->setExceptionHandler([&](std::exception_ptr) { ++second; });
+    ++first;  // What the running handler holds is still there.
   });
   for (int i = 0; i < 3; ++i) {
     loop->defer([] { throw std::runtime_error("again"); });

@@ -116,6 +116,19 @@ TEST_P(EventLoopTest, AWriterIsToldWhenItsReaderIsGone) {
   EXPECT_FALSE(watcher.last.read);
 }
 
+TEST_P(EventLoopTest, AReaderIsToldWhenItsWriterIsGone) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+  const FileDescriptor reader(ends[0]);
+  FileDescriptor writer(ends[1]);
+  On watcher([&](Ready) { loop->stop(); });
+  loop->add(reader.get(), Interest::kRead, watcher);
+  writer.reset();
+  run();
+  EXPECT_TRUE(watcher.last.read);
+  EXPECT_FALSE(watcher.last.write);
+}
+
 TEST_P(EventLoopTest, DelFromItsOwnCallbackEndsTheCalls) {
   const SocketPair pair;
   On watcher([&](Ready) { loop->del(pair.near.get()); });
