@@ -62,10 +62,10 @@ class Chat : public brigade::Worker {
   std::string everybody() {
     std::string names;
     for (brigade::TcpConnection& other : connections()) {
-      const std::string& name = other.context<Person>().name;
-      if (name.empty()) continue;
+      const std::string& one = other.context<Person>().name;
+      if (one.empty()) continue;
       if (!names.empty()) names += ", ";
-      names += name;
+      names += one;
     }
     return names;
   }

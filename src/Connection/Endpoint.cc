@@ -40,7 +40,8 @@ std::string Endpoint::toString() const {
     case AF_INET:
       return ip() + ":" + std::to_string(port_);
     case AF_INET6:
-      return "[" + ip() + "]:" + std::to_string(port_);
+      return std::string("[").append(ip()).append("]:").append(
+          std::to_string(port_));
     case AF_UNIX:
       return "unix";
     default:

@@ -65,20 +65,30 @@ class Channel final : private Watcher {
   Result send(FrameKind kind, std::string_view payload = {},
               std::uint64_t correlation = 0);
 
+  // Delivers what has arrived; for the last words of a dead process.
+  void drain();
+
+  // In a child that inherited the master's end: closes this copy.
+  void closeInChild() { fd_.reset(); }
+
   int fd() const { return fd_.get(); }
   std::size_t queuedBytes() const { return queuedBytes_; }
 
  private:
+  enum class Step : std::uint8_t { kFrame, kEmpty, kGone };
+
   void onReady(Ready ready) override;
   void receive();
+  Step receiveOne();
   void flush();
-  void gone();
+  Step gone();
 
   EventInterface& loop_;
   FileDescriptor fd_;
   ChannelHandler& handler_;
   std::deque<std::string> queue_;
   std::size_t queuedBytes_ = 0;
+  bool* alive_ = nullptr;  // while a handler runs: told when it destroys us
 };
 
 }  // namespace brigade

@@ -17,18 +17,20 @@
 // successor; the first is told to drain when the second is ready. A successor
 // that dies or is not ready in time is thrown away and the reload is aborted.
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/ExitStatus.h"
-#include "brigade/Process/ProcessRecord.h"
 
 namespace brigade {
 
@@ -46,13 +48,13 @@ struct ChildPlace {
   unsigned generation;   // 1 for the first child of the slot
   pid_t masterPid;
   pid_t previousPid;     // of the slot's former child, 0 for the first
-  ProcessRecord* record; // in shared memory, its own
 };
 
 // Runs in the child, which has nothing of the master's but its memory: signals
 // at their defaults, the master's loop abandoned, siblings' channels closed.
-// `channel` is its end. The result is the exit status of the process; the
-// function may also _exit() itself.
+// `channel` is its end: it says kReady there once it serves, or kFailed and
+// why it cannot. The result is the exit status of the process; an exception is
+// exit status 1.
 using ChildMain =
     std::function<int(const ChildPlace& place, FileDescriptor channel)>;
 
@@ -66,7 +68,12 @@ struct ProcessGroup {
 enum class Grace : std::uint8_t { kFast, kGraceful };
 
 enum class SlotState : std::uint8_t {
-  kStarting, kReady, kDraining, kStopping, kBackoff, kStopped
+  kStarting,
+  kReady,
+  kDraining,
+  kStopping,
+  kBackoff,
+  kStopped,
 };
 std::string_view toString(SlotState state);
 
@@ -82,7 +89,6 @@ struct SlotView {
   Clock::time_point since;  // when the child was forked
   Clock::duration backoff;  // until the next fork; zero unless kBackoff
   std::string lastExit;     // "", "exit 3", "killed by SIGKILL", ...
-  const ProcessRecord* record;
 };
 
 // Told what happens; every function runs in the master's loop, and may call

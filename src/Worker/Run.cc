@@ -16,6 +16,7 @@
 #include "brigade/Worker/detail/Commands.h"
 #include "brigade/Worker/detail/Daemon.h"
 #include "brigade/Worker/detail/Master.h"
+#include "brigade/Worker/detail/Service.h"
 
 namespace brigade {
 namespace {
@@ -70,30 +71,37 @@ void apply(const detail::Invocation& invocation,
   }
 }
 
-int start(const std::vector<Worker*>& workers,
-          const detail::Invocation& invocation, const RunConfig& config) {
+int complain(const RunConfig& config, std::string_view text, ExitCode code) {
+  std::fprintf(stderr, "%s: %.*s\n", config.name.c_str(),
+               static_cast<int>(text.size()), text.data());
+  return code;
+}
+
+// What makes no sense is refused before a running server is stopped and before
+// the terminal is left.
+void check(const std::vector<Worker*>& workers, const RunConfig& config) {
+  if (workers.empty()) throw BadUsage("there is no Worker to run");
+  for (Worker* worker : workers) {
+    const detail::Service looked(*worker, config.name, config.event);
+  }
+}
+
+int start(const std::vector<Worker*>& workers, const RunConfig& config) {
   std::optional<detail::Daemon> daemon;
-  std::string text;
-  ExitCode code = ExitCode::kFailure;
   try {
-    apply(invocation, workers);
-    if (workers.empty()) throw BadUsage("there is no Worker to run");
     if (config.daemonize) daemon.emplace(config.stdoutFile);
     detail::Master master(workers, config, daemon ? &*daemon : nullptr);
     return master.run();
-  } catch (const std::invalid_argument& e) {
-    // A bad address or number, an unknown protocol, user or event loop.
-    text = e.what();
-    code = ExitCode::kBadUsage;
   } catch (const std::exception& e) {
-    text = e.what();
+    if (!daemon) return complain(config, e.what(), ExitCode::kFailure);
+    daemon->failed(config.name + ": " + e.what());
+    return ExitCode::kFailure;
   }
-  if (daemon) {
-    daemon->failed(text);
-  } else {
-    std::fprintf(stderr, "%s: %s\n", config.name.c_str(), text.c_str());
-  }
-  return code;
+}
+
+bool starts(detail::Command command) {
+  return command == detail::Command::kStart ||
+         command == detail::Command::kRestart;
 }
 
 }  // namespace
@@ -106,13 +114,24 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
   const auto& invocation = std::get<detail::Invocation>(parsed);
   if (invocation.daemonize) config.daemonize = true;
   detail::completeConfig(config, argv[0]);
+  if (starts(invocation.command)) {
+    try {
+      apply(invocation, workers);
+      check(workers, config);
+    } catch (const std::invalid_argument& e) {
+      // A bad address or number, an unknown protocol or event loop.
+      return complain(config, e.what(), ExitCode::kBadUsage);
+    } catch (const std::exception& e) {
+      return complain(config, e.what(), ExitCode::kFailure);
+    }
+  }
   if (invocation.command != detail::Command::kStart) {
     const int code = detail::runCommand(invocation, config);
     if (invocation.command != detail::Command::kRestart || code != 0) {
       return code;
     }
   }
-  return start(workers, invocation, config);
+  return start(workers, config);
 }
 
 }  // namespace brigade

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -76,11 +77,23 @@ void Master::makeServices(const std::vector<Worker*>& workers) {
 }
 
 void Master::makeRunDirectory() {
+  namespace fs = std::filesystem;
+  const fs::path directory = config_.runDirectory;
   std::error_code error;
-  std::filesystem::create_directories(config_.runDirectory, error);
+  // /tmp is everybody's: what lies there is ours alone, or not used.
+  const bool shared = directory.native().starts_with("/tmp/");
+  const mode_t before = ::umask(shared ? 077 : 022);
+  fs::create_directories(directory, error);
+  ::umask(before);
   if (error) {
     throw std::system_error(
         error, "cannot make the run directory " + config_.runDirectory);
+  }
+  struct stat info {};
+  if (::stat(directory.c_str(), &info) == 0 && ::geteuid() != 0 &&
+      shared && info.st_uid != ::geteuid()) {
+    throw std::runtime_error("cannot use the run directory " +
+                             config_.runDirectory + ": it is not ours");
   }
   if (::access(config_.runDirectory.c_str(), W_OK | X_OK) != 0) {
     throw std::system_error(
@@ -157,7 +170,7 @@ void Master::startFailed(const std::string& reason) {
   starting_ = false;
   exitCode_ = 1;
   log(LogLevel::kError, "start failed: " + reason);
-  if (daemon_ != nullptr) daemon_->failed(reason);
+  if (daemon_ != nullptr) daemon_->failed(config_.name + ": " + reason);
   stop(Grace::kFast);
 }
 
@@ -247,7 +260,7 @@ void Master::stop(Grace grace) {
 
 void Master::onStopped() {
   forEachWorker([](Worker& worker) { worker.onMasterStop(); });
-  answerProgress(true, "");
+  answerAll(stopReplies_, true, "");
   log(LogLevel::kInfo, "stopped");
   loop_->stop();
 }

@@ -67,7 +67,8 @@ class Master final : public SupervisorHandler {
   void answerStatus(const ControlSocket::Reply& reply);
   void answerConnections(const ControlSocket::Reply& reply);
   void answerReload(Grace grace, ControlSocket::Reply reply);
-  void answerProgress(bool ok, std::string_view reason);
+  using Replies = std::vector<ControlSocket::Reply>;
+  static void answerAll(Replies& replies, bool ok, std::string_view reason);
   // `awake`: the turns, a moment ago, of the workers that did not sleep.
   ProgramStatus status(const std::map<unsigned, std::uint64_t>& awake);
   WorkerStatus statusOf(const SlotView& slot,
@@ -94,7 +95,9 @@ class Master final : public SupervisorHandler {
   bool starting_ = true;
   int exitCode_ = 0;
   std::map<unsigned, std::string> failures_;  // of the start, by index
-  std::vector<ControlSocket::Reply> listeningToProgress_;
+  // Whoever asked for the stop or the reload that is under way.
+  Replies stopReplies_;
+  Replies reloadReplies_;
   std::string note_;
   std::chrono::system_clock::time_point startedAt_;
   Clock::time_point started_;

@@ -58,7 +58,7 @@ void Master::onRequest(std::string_view request, ControlSocket::Reply reply) {
   } else if (request == "connections") {
     answerConnections(reply);
   } else if (request == "stop fast" || request == "stop graceful") {
-    listeningToProgress_.push_back(reply);
+    stopReplies_.push_back(std::move(reply));
     stop(grace);
   } else if (request == "reload fast" || request == "reload graceful") {
     answerReload(grace, std::move(reply));
@@ -73,8 +73,10 @@ void Master::onRequest(std::string_view request, ControlSocket::Reply reply) {
 }
 
 void Master::progress(const std::string& text) {
-  for (const ControlSocket::Reply& reply : listeningToProgress_) {
-    reply.line(progressLine(text));
+  for (const Replies* replies : {&stopReplies_, &reloadReplies_}) {
+    for (const ControlSocket::Reply& reply : *replies) {
+      reply.line(progressLine(text));
+    }
   }
 }
 
@@ -83,7 +85,7 @@ void Master::answerReload(Grace grace, ControlSocket::Reply reply) {
     reply.line(resultLine(false, "the program is stopping"));
     return;
   }
-  listeningToProgress_.push_back(reply);
+  reloadReplies_.push_back(std::move(reply));
   reload(grace);
 }
 
@@ -91,14 +93,13 @@ void Master::onReloaded(bool ok, std::string_view reason) {
   note_ = ok ? "" : "the last reload failed: " + std::string(reason);
   log(ok ? LogLevel::kInfo : LogLevel::kError,
       ok ? "reloaded" : "reload failed: " + std::string(reason));
-  answerProgress(ok, reason);
+  answerAll(reloadReplies_, ok, reason);
 }
 
-void Master::answerProgress(bool ok, std::string_view reason) {
-  for (const ControlSocket::Reply& reply : listeningToProgress_) {
+void Master::answerAll(Replies& replies, bool ok, std::string_view reason) {
+  for (const ControlSocket::Reply& reply : std::exchange(replies, {})) {
     reply.line(resultLine(ok, reason));
   }
-  listeningToProgress_.clear();
 }
 
 // ---- status

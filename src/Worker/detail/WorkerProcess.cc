@@ -53,15 +53,12 @@ WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
       worker_(*service.worker),
       place_(place),
       score_(service.scores[place.slot]) {
-  becomeWorker();
   loop_ = makeEventLoop(service.event);
   loop_->setPulse(score_.record.pulse);
   loop_->setExceptionHandler([this](std::exception_ptr exception) {
     logException("a callback of the loop", std::move(exception));
   });
   channel_ = std::make_unique<Channel>(*loop_, std::move(channel), *this);
-  watchSignals();
-  openTable();
 }
 
 WorkerProcess::~WorkerProcess() { worker_.process_ = nullptr; }
@@ -102,10 +99,22 @@ void WorkerProcess::openTable() {
   });
 }
 
-int WorkerProcess::run() {
+void WorkerProcess::start() {
+  becomeWorker();
+  watchSignals();
+  openTable();
   worker_.onWorkerStart();
   if (acceptor_) acceptor_->resume();
   channel_->send(FrameKind::kReady);
+}
+
+int WorkerProcess::run() {
+  try {
+    start();
+  } catch (...) {
+    channel_->send(FrameKind::kFailed, describe(std::current_exception()));
+    return 1;
+  }
   loop_->loop();
   try {
     worker_.onWorkerStop();

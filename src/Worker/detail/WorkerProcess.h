@@ -24,13 +24,13 @@ namespace brigade::detail {
 
 class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
  public:
-  // In the child, as the child's only content. Throws when the process cannot
-  // start; onWorkerStart has been called when it does not.
+  // In the child, as the child's only content.
   WorkerProcess(Service& service, const ChildPlace& place,
                 FileDescriptor channel);
   ~WorkerProcess();
 
-  // Until the process ends. Returns its exit status.
+  // Until the process ends. Returns its exit status: 1 when it could not start,
+  // which the master has then been told with the reason.
   int run();
 
   // What Worker's functions stand for.
@@ -49,6 +49,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
  private:
   enum class Phase : std::uint8_t { kServing, kDraining, kStopping };
 
+  void start();
   void becomeWorker();
   void watchSignals();
   void openTable();

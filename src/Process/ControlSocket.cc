@@ -1,0 +1,302 @@
+#include "brigade/Process/ControlSocket.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <list>
+#include <system_error>
+#include <utility>
+
+#include "brigade/Events/FileDescriptor.h"
+
+namespace brigade {
+namespace {
+
+constexpr std::size_t kMaxRequest = 64 * 1024;
+constexpr std::size_t kMaxClients = 64;
+constexpr std::chrono::seconds kRequestPatience{5};
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+[[noreturn]] void failed(int error, const std::string& what,
+                         const std::string& path) {
+  throw std::system_error(error, std::generic_category(), what + " " + path);
+}
+
+sockaddr_un addressOf(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    failed(ENAMETOOLONG, "cannot use the control socket", path);
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+FileDescriptor makeSocket(int flags) {
+  return FileDescriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags,
+                                 0));
+}
+
+FileDescriptor listenAt(const std::string& path) {
+  const sockaddr_un address = addressOf(path);
+  FileDescriptor fd = makeSocket(SOCK_NONBLOCK);
+  if (!fd) failed(errno, "cannot make the control socket", path);
+  // The pid file's lock says that no other master is alive: it is stale.
+  ::unlink(path.c_str());
+  // The file gets the socket's mode: 0600 from its first moment.
+  ::fchmod(fd.get(), 0600);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+             sizeof address) != 0 ||
+      ::listen(fd.get(), 16) != 0) {
+    failed(errno, "cannot listen on the control socket", path);
+  }
+  return fd;
+}
+
+bool isTrusted(int fd) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+         (peer.uid == 0 || peer.uid == ::geteuid());
+}
+
+}  // namespace
+
+// One caller: reads its request, then writes what the replies say. Owned by
+// the socket's list until its end, and by the replies.
+class ControlSocket::Reply::Client final : public Watcher {
+ public:
+  Client(EventInterface& loop, FileDescriptor fd, const Handler& handler,
+         std::function<void(Client*)> onGone)
+      : loop_(loop),
+        fd_(std::move(fd)),
+        handler_(handler),
+        onGone_(std::move(onGone)) {
+    loop_.add(fd_.get(), Interest::kRead, *this);
+    patience_ = loop_.add(kRequestPatience, Repeat::kOnce, [this] { end(); });
+  }
+  ~Client() { close(); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  bool gone() const { return !fd_; }
+
+  void line(std::string_view text) {
+    if (!fd_) return;
+    out_ += text;
+    out_ += '\n';
+    flush();
+  }
+
+  // The last reply is gone: nothing more will be said.
+  void finish() {
+    finished_ = true;
+    if (out_.empty()) end();
+  }
+
+  // In a child, or at the end: no word to anybody.
+  void close() {
+    if (!fd_) return;
+    loop_.del(patience_);
+    loop_.del(fd_.get());
+    fd_.reset();
+  }
+  void closeDescriptor() { fd_.reset(); }
+
+ private:
+  void onReady(Ready ready) override {
+    if (ready.write) flush();
+    if (ready.read && fd_) receive();
+  }
+
+  void receive() {
+    char bytes[4096];
+    const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) {
+      end();
+      return;
+    }
+    if (asked_) return;  // one request a connection
+    request_.append(bytes, static_cast<std::size_t>(n));
+    const auto end = request_.find('\n');
+    if (end != std::string::npos) {
+      ask(request_.substr(0, end));
+    } else if (request_.size() > kMaxRequest) {
+      this->end();
+    }
+  }
+
+  void ask(const std::string& request);
+
+  void flush() {
+    while (!out_.empty()) {
+      const ssize_t n =
+          ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EAGAIN) {
+        loop_.add(fd_.get(), Interest::kReadWrite, *this);
+        return;
+      }
+      if (n < 0) {
+        end();
+        return;
+      }
+      out_.erase(0, static_cast<std::size_t>(n));
+    }
+    if (finished_) {
+      end();
+    } else {
+      loop_.add(fd_.get(), Interest::kRead, *this);
+    }
+  }
+
+  void end() {
+    close();
+    // The list lets go of us later: a caller further up may be our own.
+    loop_.defer([gone = onGone_, self = this] { gone(self); });
+  }
+
+  EventInterface& loop_;
+  FileDescriptor fd_;
+  const Handler& handler_;
+  std::function<void(Client*)> onGone_;
+  TimerId patience_{};
+  std::string request_;
+  std::string out_;
+  bool asked_ = false;
+  bool finished_ = false;
+
+ public:
+  std::weak_ptr<Client> self;
+};
+
+void ControlSocket::Reply::Client::ask(const std::string& request) {
+  asked_ = true;
+  loop_.del(patience_);
+  Reply reply;
+  // The last copy of the reply finishes the client, which lives in the list.
+  reply.client_ = std::shared_ptr<Client>(
+      this, [keep = self.lock()](Client* client) { client->finish(); });
+  handler_(request, std::move(reply));
+}
+
+void ControlSocket::Reply::line(std::string_view text) const {
+  client_->line(text);
+}
+
+bool ControlSocket::Reply::gone() const { return client_->gone(); }
+
+class ControlSocket::Impl final : public Watcher {
+ public:
+  Impl(EventInterface& loop, std::string path, Handler handler)
+      : loop_(loop),
+        path_(std::move(path)),
+        handler_(std::move(handler)),
+        fd_(listenAt(path_)) {
+    loop_.add(fd_.get(), Interest::kRead, *this);
+  }
+
+  ~Impl() {
+    if (!fd_) return;
+    loop_.del(retry_);
+    loop_.del(fd_.get());
+    ::unlink(path_.c_str());
+    for (const auto& client : clients_) client->close();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void closeInChild() {
+    fd_.reset();
+    for (const auto& client : clients_) client->closeDescriptor();
+  }
+
+ private:
+  using Client = Reply::Client;
+
+  void onReady(Ready) override {
+    FileDescriptor socket(
+        ::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!socket) {
+      if (errno == EMFILE || errno == ENFILE) pause();
+      return;
+    }
+    if (!isTrusted(socket.get()) || clients_.size() >= kMaxClients) return;
+    auto client = std::make_shared<Client>(
+        loop_, std::move(socket), handler_,
+        [this](Client* gone) { forget(gone); });
+    client->self = client;
+    clients_.push_back(std::move(client));
+  }
+
+  // Level-triggered: without a pause it would spin.
+  void pause() {
+    loop_.del(fd_.get());
+    retry_ = loop_.add(kAcceptPause, Repeat::kOnce, [this] {
+      loop_.add(fd_.get(), Interest::kRead, *this);
+    });
+  }
+
+  void forget(Client* gone) {
+    clients_.remove_if([gone](const auto& c) { return c.get() == gone; });
+  }
+
+  EventInterface& loop_;
+  std::string path_;
+  Handler handler_;
+  FileDescriptor fd_;
+  TimerId retry_{};
+  std::list<std::shared_ptr<Client>> clients_;
+};
+
+ControlSocket::ControlSocket(EventInterface& loop, std::string path,
+                             Handler handler)
+    : impl_(std::make_unique<Impl>(loop, std::move(path),
+                                   std::move(handler))) {}
+
+ControlSocket::~ControlSocket() = default;
+
+void ControlSocket::closeInChild() { impl_->closeInChild(); }
+
+void askControlSocket(const std::string& path, std::string_view request,
+                      const std::function<void(std::string_view)>& onLine,
+                      std::chrono::milliseconds patience) {
+  const sockaddr_un address = addressOf(path);
+  const FileDescriptor fd = makeSocket(0);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                sizeof address) != 0) {
+    failed(errno, "cannot reach the master at", path);
+  }
+  const std::string line = std::string(request) + "\n";
+  if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) {
+    failed(errno, "cannot ask the master at", path);
+  }
+  std::string received;
+  for (;;) {
+    pollfd waiting{fd.get(), POLLIN, 0};
+    const int ready = ::poll(&waiting, 1, static_cast<int>(patience.count()));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) failed(ETIMEDOUT, "no answer from the master at", path);
+    char bytes[64 * 1024];
+    const ssize_t n = ::recv(fd.get(), bytes, sizeof bytes, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) failed(errno, "cannot hear the master at", path);
+    if (n == 0) return;
+    received.append(bytes, static_cast<std::size_t>(n));
+    std::size_t begin = 0;
+    for (std::size_t end; (end = received.find('\n', begin)) !=
+                          std::string::npos;
+         begin = end + 1) {
+      onLine(std::string_view(received).substr(begin, end - begin));
+    }
+    received.erase(0, begin);
+  }
+}
+
+}  // namespace brigade

@@ -1,0 +1,115 @@
+#include "brigade/Process/detail/Child.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace brigade::detail {
+namespace {
+
+// P_PIDFD of waitid(2); glibc 2.36 has it, its headers under another name.
+constexpr auto kPidfd = static_cast<idtype_t>(3);
+
+FileDescriptor openPidfd(pid_t pid) {
+  FileDescriptor fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd) {
+    throw std::system_error(errno, std::generic_category(),
+                            "cannot watch a worker process");
+  }
+  return fd;
+}
+
+ExitStatus statusOf(const siginfo_t& info) {
+  ExitStatus status;
+  if (info.si_code == CLD_EXITED) {
+    status.code = info.si_status;
+  } else {
+    status.signal = info.si_status;
+    status.core = info.si_code == CLD_DUMPED;
+  }
+  return status;
+}
+
+}  // namespace
+
+Child::Child(EventInterface& loop, ChildHandler& handler, pid_t pid,
+             FileDescriptor channel, unsigned generation)
+    : loop_(loop),
+      handler_(handler),
+      pid_(pid),
+      pidfd_(openPidfd(pid)),
+      channel_(loop, std::move(channel), *this),
+      generation_(generation),
+      since_(Clock::now()) {
+  loop_.add(pidfd_.get(), Interest::kRead, *this);
+}
+
+Child::~Child() {
+  loop_.del(deadline_);
+  if (!pidfd_) return;
+  loop_.del(pidfd_.get());
+  kill();
+  siginfo_t info{};
+  ::waitid(kPidfd, static_cast<id_t>(pidfd_.get()), &info, WEXITED);
+}
+
+Clock::duration Child::served() const {
+  return readyAt_ == Clock::time_point{} ? Clock::duration::zero()
+                                         : Clock::now() - readyAt_;
+}
+
+void Child::becameReady() {
+  readyAt_ = Clock::now();
+  if (state_ != State::kStarting) return;
+  state_ = State::kReady;
+  loop_.del(deadline_);
+}
+
+void Child::end(FrameKind how, std::string_view payload,
+                Clock::duration patience) {
+  const State next =
+      how == FrameKind::kStop ? State::kStopping : State::kDraining;
+  if (state_ == State::kStopping || state_ == next) return;
+  const bool first = !isEnding();
+  state_ = next;
+  // A process that does not read any more is killed all the same.
+  channel_.send(how, payload);
+  if (first) killAfter(patience);
+}
+
+void Child::killAfter(Clock::duration patience) {
+  loop_.del(deadline_);
+  deadline_ = loop_.add(patience, Repeat::kOnce, [this] { kill(); });
+}
+
+void Child::kill() {
+  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+void Child::closeInChild() {
+  pidfd_.reset();
+  channel_.closeInChild();
+}
+
+void Child::onReady(Ready) {
+  siginfo_t info{};
+  if (::waitid(kPidfd, static_cast<id_t>(pidfd_.get()), &info,
+               WEXITED | WNOHANG) != 0 ||
+      info.si_pid == 0) {
+    return;
+  }
+  loop_.del(deadline_);
+  loop_.del(pidfd_.get());
+  pidfd_.reset();
+  channel_.drain();
+  handler_.onChildExit(*this, statusOf(info));
+}
+
+void Child::onFrame(const Frame& frame) { handler_.onChildFrame(*this, frame); }
+
+}  // namespace brigade::detail

@@ -1,0 +1,86 @@
+#pragma once
+
+// Child: one forked process as its parent sees it: pidfd, channel, state.
+// Belongs to a Slot; told of the end of the process through the pidfd, once,
+// after everything the process said has been delivered.
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "brigade/Events/EventInterface.h"
+#include "brigade/Events/FileDescriptor.h"
+#include "brigade/Process/Channel.h"
+#include "brigade/Process/ExitStatus.h"
+
+namespace brigade::detail {
+
+class Child;
+
+class ChildHandler {
+ public:
+  virtual void onChildFrame(Child& child, const Frame& frame) = 0;
+  // The process is reaped. The child is destroyed after this turn, not here.
+  virtual void onChildExit(Child& child, ExitStatus status) = 0;
+
+ protected:
+  ~ChildHandler() = default;
+};
+
+class Child final : public ChannelHandler, private Watcher {
+ public:
+  enum class State { kStarting, kReady, kDraining, kStopping };
+
+  // `pid` is a child of this process that nobody reaps else.
+  Child(EventInterface& loop, ChildHandler& handler, pid_t pid,
+        FileDescriptor channel, unsigned generation);
+  // Ends the process with SIGKILL, and waits, if it still runs.
+  ~Child();
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  pid_t pid() const { return pid_; }
+  unsigned generation() const { return generation_; }
+  State state() const { return state_; }
+  Clock::time_point since() const { return since_; }
+  // How long it has served; zero before it was ready.
+  Clock::duration served() const;
+  const std::string& failure() const { return failure_; }
+  // Its end was asked for.
+  bool isEnding() const {
+    return state_ == State::kDraining || state_ == State::kStopping;
+  }
+
+  void becameReady();
+  void failed(std::string_view reason) { failure_ = reason; }
+  // Tells it to drain or stop, and kills it past `patience`.
+  void end(FrameKind how, std::string_view payload, Clock::duration patience);
+  void killAfter(Clock::duration patience);
+  Channel& channel() { return channel_; }
+
+  // In another child: closes the copies of this one's descriptors.
+  void closeInChild();
+
+ private:
+  void onReady(Ready ready) override;
+  void onFrame(const Frame& frame) override;
+  void onChannelClosed() override {}
+  void kill();
+
+  EventInterface& loop_;
+  ChildHandler& handler_;
+  pid_t pid_;
+  FileDescriptor pidfd_;
+  Channel channel_;
+  unsigned generation_;
+  State state_ = State::kStarting;
+  Clock::time_point since_;
+  Clock::time_point readyAt_{};
+  TimerId deadline_{};
+  std::string failure_;
+};
+
+}  // namespace brigade::detail

@@ -1,0 +1,70 @@
+#include "brigade/Process/detail/Slot.h"
+
+#include <algorithm>
+
+namespace brigade {
+
+std::string_view toString(SlotState state) {
+  switch (state) {
+    case SlotState::kStarting:
+      return "starting";
+    case SlotState::kReady:
+      return "ready";
+    case SlotState::kDraining:
+      return "draining";
+    case SlotState::kStopping:
+      return "stopping";
+    case SlotState::kBackoff:
+      return "backoff";
+    case SlotState::kStopped:
+      return "stopped";
+  }
+  return "unknown";
+}
+
+namespace detail {
+namespace {
+
+SlotState stateOf(const Child& child) {
+  switch (child.state()) {
+    case Child::State::kStarting:
+      return SlotState::kStarting;
+    case Child::State::kReady:
+      return SlotState::kReady;
+    case Child::State::kDraining:
+      return SlotState::kDraining;
+    case Child::State::kStopping:
+      return SlotState::kStopping;
+  }
+  return SlotState::kStopped;
+}
+
+}  // namespace
+
+SlotView Slot::view() const {
+  SlotView view{};
+  view.index = index;
+  view.slot = slot;
+  view.group = group;
+  view.restarts = restarts;
+  view.lastExit = lastExit;
+  view.successor = successor ? successor->pid() : 0;
+  view.generation = generation;
+  if (current) {
+    view.pid = current->pid();
+    view.state = stateOf(*current);
+    view.since = current->since();
+    view.generation = current->generation();
+  } else if (successor) {
+    view.state = SlotState::kStarting;
+  } else if (waiting) {
+    view.state = SlotState::kBackoff;
+    view.backoff = std::max(restartAt - Clock::now(), Clock::duration::zero());
+  } else {
+    view.state = SlotState::kStopped;
+  }
+  return view;
+}
+
+}  // namespace detail
+}  // namespace brigade

@@ -1,0 +1,475 @@
+// What a server must survive: each fault of the promise is a test.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "tests/support/Client.h"
+#include "tests/support/Program.h"
+
+namespace brigade::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+class FaultTest : public ::testing::Test {
+ protected:
+  Program program{BRIGADE_SUBJECT};
+
+  // A client of the worker process with this pid.
+  std::unique_ptr<Client> clientOf(pid_t pid) {
+    for (int i = 0; i < 500; ++i) {
+      auto client = std::make_unique<Client>(program.port());
+      if (client->ask("pid") == std::to_string(pid)) return client;
+    }
+    ADD_FAILURE() << "no connection reached worker " << pid;
+    return nullptr;
+  }
+
+  std::size_t logLines(const std::string& text) const {
+    const std::string log = program.log();
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = log.find(text, at)) != std::string::npos;
+         at += text.size()) {
+      ++count;
+    }
+    return count;
+  }
+
+  std::uint64_t total(const char* figure) const {
+    return program.status().at("totals").at(figure).get<std::uint64_t>();
+  }
+};
+
+// Clients that ask until they are told to stop, on connections of their own.
+class Load {
+ public:
+  enum class Kind { kKept, kNewEach };
+
+  Load(std::uint16_t port, int clients, Kind kind) {
+    for (int i = 0; i < clients; ++i) {
+      threads_.emplace_back([this, port, kind] {
+        // A kept connection lives for a while, as clients' do.
+        constexpr int kRequests = 50;
+        while (!stop_) ask(port, kind == Kind::kKept ? kRequests : 1);
+      });
+    }
+  }
+  ~Load() { stop(); }
+
+  void stop() {
+    stop_ = true;
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+  }
+  std::uint64_t answered() const { return answered_; }
+  std::uint64_t failed() const { return failed_; }
+
+ private:
+  void ask(std::uint16_t port, int requests) {
+    Client client(port);
+    for (int i = 0; i < requests && !stop_; ++i) {
+      if (client.connected() && client.ask("echo x") == "x") {
+        ++answered_;
+      } else {
+        ++failed_;
+        return;
+      }
+    }
+  }
+
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint64_t> answered_{0};
+  std::atomic<std::uint64_t> failed_{0};
+  std::vector<std::thread> threads_;
+};
+
+// ---- Deaths
+
+TEST_F(FaultTest, AKilledWorkersSuccessorServesAndOthersSeeNothing) {
+  program.start({"--workers", "3"});
+  const auto pids = program.workerPids();
+  const auto bystander = clientOf(pids[0]);
+  const auto victim = clientOf(pids[1]);
+  const auto killed = Clock::now();
+  ::kill(pids[1], SIGKILL);
+  EXPECT_EQ(victim->line(), std::nullopt);
+  EXPECT_EQ(bystander->ask("echo still here"), "still here");
+  pid_t successor = pids[1];
+  ASSERT_TRUE(eventually([&] {
+    successor = program.workerPid(2);
+    return successor != 0 && successor != pids[1];
+  }));
+  const auto next = clientOf(successor);
+  ASSERT_NE(next, nullptr);
+  RecordProperty("respawnMilliseconds",
+                 static_cast<int>((Clock::now() - killed) / milliseconds(1)));
+  EXPECT_EQ(next->ask("index"), "2");
+  EXPECT_EQ(logLines("killed by SIGKILL"), 1u);
+  const auto worker = program.status().at("workers").at(1);
+  EXPECT_EQ(worker.at("restarts"), 1);
+  EXPECT_EQ(worker.at("lastExit"), "killed by SIGKILL");
+}
+
+TEST_F(FaultTest, AllWorkersKilledAtOnceComeBack) {
+  program.start({"--workers", "4"});
+  const auto pids = program.workerPids();
+  for (const pid_t pid : pids) ::kill(pid, SIGKILL);
+  // A connection made now waits in the queue that the master keeps.
+  EXPECT_EQ(Client(program.port()).ask("echo back"), "back");
+  ASSERT_TRUE(eventually([&] {
+    const auto workers = program.status().at("workers");
+    return std::all_of(workers.begin(), workers.end(), [&](const auto& w) {
+      return w.at("state") == "ready" &&
+             std::find(pids.begin(), pids.end(), w.at("pid").template get<pid_t>()) ==
+                 pids.end();
+    });
+  }));
+}
+
+TEST_F(FaultTest, WorkersLeaveWhenTheMasterIsKilled) {
+  program.start({"--workers", "3"});
+  const auto pids = program.workerPids();
+  const std::uint16_t port = program.port();
+  Client client(port);
+  ASSERT_EQ(client.ask("echo x"), "x");
+  ::kill(program.masterPid(), SIGKILL);
+  EXPECT_EQ(program.wait(), -SIGKILL);
+  for (const pid_t pid : pids) {
+    EXPECT_TRUE(eventually([pid] { return !processExists(pid); }));
+  }
+  EXPECT_FALSE(Client(port).connected());
+  program.start({"--listen", "text://127.0.0.1:" + std::to_string(port)});
+  EXPECT_EQ(Client(port).ask("echo again"), "again");
+}
+
+TEST_F(FaultTest, AStuckWorkerLeavesAsWellWhenTheMasterIsKilled) {
+  program.start({"--stop-timeout", "1"});
+  const pid_t pid = program.workerPid(1);
+  Client client(program.port());
+  ASSERT_TRUE(client.send("spin 60000\n"));
+  ASSERT_TRUE(eventually([&] {
+    return program.status().at("workers").at(0).at("state") == "busy";
+  }));
+  ::kill(program.masterPid(), SIGKILL);
+  EXPECT_EQ(program.wait(), -SIGKILL);
+  EXPECT_TRUE(eventually([pid] { return !processExists(pid); }));
+}
+
+TEST_F(FaultTest, AWorkerThatDiesAtEveryStartIsHeldBack) {
+  const std::string events = program.directory() + "/events.log";
+  program.launch({"--workers", "3"},
+                 {"DIE_AT_START=2", "EVENT_LOG=" + events});
+  // Ten seconds of back-off are the promise: they are measured, not slept
+  // through, in the figures of the program itself.
+  ASSERT_TRUE(eventually([&] {
+    const auto status = program.status();
+    return !status.is_null() && status.at("uptime").get<double>() >= 10;
+  }));
+  const auto status = program.status();
+  const auto worker = status.at("workers").at(1);
+  EXPECT_EQ(worker.at("state"), "backoff");
+  EXPECT_GT(worker.at("backoff").get<double>(), 0);
+  EXPECT_EQ(worker.at("lastExit"), "exit 3");
+  std::ifstream file(events);
+  std::size_t forks = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.ends_with("onWorkerStart 2")) ++forks;
+  }
+  EXPECT_LE(forks, 10u);
+  EXPECT_GE(forks, 4u);
+  EXPECT_LE(logLines("worker 2, pid"), forks);
+  EXPECT_GE(logLines("worker 2, pid") + 1, forks);
+  EXPECT_LT(cpuSeconds(program.masterPid()),
+            0.02 * status.at("uptime").get<double>() + 0.1);
+  EXPECT_EQ(Client(program.port()).ask("echo others"), "others");
+  EXPECT_EQ(program.command({"stop"}).code, 0);
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST_F(FaultTest, AThrowingCallbackCostsItsConnectionOnly) {
+  program.start({"--workers", "1"});
+  Client innocent(program.port());
+  ASSERT_EQ(innocent.ask("echo 1"), "1");
+  Client guilty(program.port());
+  ASSERT_TRUE(guilty.send("throw\n"));
+  EXPECT_EQ(guilty.rest(), "");
+  EXPECT_EQ(innocent.ask("echo 2"), "2");
+  EXPECT_EQ(total("exceptions"), 1u);
+  EXPECT_EQ(logLines("asked to throw"), 1u);
+}
+
+// ---- Bad peers
+
+TEST_F(FaultTest, ALyingFrameEndsWithAReasonInTheLog) {
+  program.start({"--workers", "1", "--listen", "frame://127.0.0.1:0"});
+  Client liar(program.port());
+  ASSERT_TRUE(liar.send(std::string("\0\0\0\1", 4)));
+  EXPECT_EQ(liar.rest(), "");
+  EXPECT_EQ(total("protocolErrors"), 1u);
+  EXPECT_EQ(logLines("protocol error"), 1u);
+  EXPECT_TRUE(processExists(program.workerPid(1)));
+}
+
+TEST_F(FaultTest, ALineThatNeverEndsIsCutOff) {
+  program.start({"--workers", "1"});
+  Client innocent(program.port());
+  ASSERT_EQ(innocent.ask("echo 1"), "1");
+  Client endless(program.port());
+  const std::string part(1024 * 1024, 'x');
+  bool cut = false;
+  for (int i = 0; i < 64 && !cut; ++i) cut = !endless.send(part);
+  EXPECT_TRUE(cut);
+  EXPECT_EQ(total("protocolErrors"), 1u);
+  EXPECT_EQ(logLines("package too long"), 1u);
+  EXPECT_EQ(innocent.ask("echo 2"), "2");
+}
+
+TEST_F(FaultTest, ResetsByTheThousandLeaveNothing) {
+  program.start({"--workers", "1"});
+  const pid_t pid = program.workerPid(1);
+  const std::size_t before = descriptorCount(pid);
+  constexpr int kResets = 20'000;
+  for (int i = 0; i < kResets; ++i) {
+    Client client(program.port());
+    ASSERT_TRUE(client.connected());
+    client.send("echo x\n");
+    client.reset();
+  }
+  EXPECT_TRUE(eventually([&] {
+    return total("connections") == 0 && descriptorCount(pid) == before;
+  })) << descriptorCount(pid)
+      << " descriptors, before: " << before;
+  EXPECT_EQ(program.workerPid(1), pid);
+  EXPECT_EQ(total("accepted"), static_cast<std::uint64_t>(kResets) + 0u);
+}
+
+TEST_F(FaultTest, ReadersThatStopReadingCostLittleMemory) {
+  const std::string events = program.directory() + "/events.log";
+  program.start({"--workers", "1"}, {"EVENT_LOG=" + events});
+  const pid_t pid = program.workerPid(1);
+  constexpr std::size_t kWanted = 64u * 1024 * 1024;
+  constexpr std::size_t kReaders = 20;
+  std::vector<Client> readers;
+  for (std::size_t i = 0; i < kReaders; ++i) {
+    readers.emplace_back(program.port());
+    ASSERT_EQ(readers.back().ask("echo x"), "x");
+  }
+  const std::size_t before = residentBytes(pid);
+  for (Client& reader : readers) {
+    ASSERT_TRUE(reader.send("big " + std::to_string(kWanted) + "\n"));
+  }
+  const auto count = [&](const std::string& event) {
+    std::ifstream file(events);
+    std::size_t found = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (line.ends_with(event)) ++found;
+    }
+    return found;
+  };
+  ASSERT_TRUE(eventually([&] { return count("onBufferFull") == kReaders; }));
+  EXPECT_LE(residentBytes(pid) - before, 20'000'000u);
+  EXPECT_EQ(count("onBufferDrain"), 0u);
+  EXPECT_EQ(Client(program.port()).ask("echo fine"), "fine");
+  // One of them reads on, and gets it all.
+  std::size_t heard = 0;
+  char bytes[65536];
+  while (heard < kWanted) {
+    const ssize_t n = ::read(readers[0].fd(), bytes, sizeof bytes);
+    ASSERT_GT(n, 0);
+    heard += static_cast<std::size_t>(n);
+  }
+  EXPECT_GE(count("onBufferDrain"), 1u);
+}
+
+// ---- Limits
+
+TEST_F(FaultTest, TenThousandConnectionsAreOpenAtOnce) {
+  constexpr std::size_t kConnections = 10'000;
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  const rlimit before = files;
+  if (files.rlim_max < 2 * kConnections) {
+    // Only root may raise it; whatever is allowed is tried.
+    files.rlim_max = ::getuid() == 0 ? 4 * kConnections : files.rlim_max;
+  }
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  program.start({"--workers", "2"});
+  const std::size_t most =
+      std::min<std::size_t>(kConnections, files.rlim_cur - 100);
+  std::vector<Client> clients;
+  clients.reserve(most);
+  for (std::size_t i = 0; i < most; ++i) {
+    clients.emplace_back(program.port());
+    ASSERT_TRUE(clients.back().connected()) << i;
+  }
+  ASSERT_TRUE(eventually([&] { return total("connections") == most; }));
+  for (std::size_t i = 0; i < most; i += 97) {
+    ASSERT_EQ(clients[i].ask("echo x"), "x") << i;
+  }
+  clients.clear();
+  EXPECT_TRUE(eventually([&] { return total("connections") == 0; }));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST_F(FaultTest, WithoutDescriptorsAcceptingPausesAndResumes) {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit tight = before;
+  tight.rlim_cur = 64;
+  ::setrlimit(RLIMIT_NOFILE, &tight);
+  program.start({"--workers", "1"});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  const pid_t pid = program.workerPid(1);
+  const std::uint16_t port = program.port();
+  std::vector<Client> clients;
+  for (int i = 0; i < 80; ++i) clients.emplace_back(port);
+  ASSERT_TRUE(eventually([&] { return logLines("accepting pauses") == 1; }));
+  EXPECT_EQ(clients[0].ask("echo served"), "served");
+  const double cpu = cpuSeconds(pid);
+  const auto start = Clock::now();
+  // A second of it, in which the established client is served.
+  while (Clock::now() - start < seconds(1)) {
+    ::usleep(50'000);
+    ASSERT_EQ(clients[0].ask("echo x"), "x");
+  }
+  EXPECT_LT(cpuSeconds(pid) - cpu, 0.05);
+  EXPECT_EQ(logLines("accepting pauses"), 1u);
+  clients.erase(clients.begin() + 1, clients.begin() + 40);
+  EXPECT_EQ(clients.back().ask("echo resumed"), "resumed");
+}
+
+TEST_F(FaultTest, AFullProcessLeavesConnectionsInTheQueue) {
+  program.start({"--workers", "1"}, {"MAX_CONNECTIONS=2"});
+  auto first = std::make_unique<Client>(program.port());
+  Client second(program.port());
+  EXPECT_EQ(first->ask("echo 1"), "1");
+  EXPECT_EQ(second.ask("echo 2"), "2");
+  Client third(program.port());
+  ASSERT_TRUE(third.send("echo 3\n"));
+  EXPECT_EQ(second.ask("echo still"), "still");
+  EXPECT_EQ(total("connections"), 2u);
+  first.reset();
+  EXPECT_EQ(third.line(), "3");
+}
+
+TEST_F(FaultTest, AFullDiskUnderTheLogStopsNothing) {
+  if (!std::filesystem::exists("/dev/full")) FAIL() << "no /dev/full";
+  program.launch({"--workers", "1", "--log-file", "/dev/full"});
+  ASSERT_TRUE(eventually([&] { return !program.status().is_null(); }));
+  Client bad(program.port());
+  ASSERT_TRUE(bad.send("throw\n"));
+  EXPECT_EQ(bad.rest(), "");
+  EXPECT_EQ(Client(program.port()).ask("echo fine"), "fine");
+  EXPECT_EQ(program.command({"stop"}).code, 0);
+  EXPECT_EQ(program.wait(), 0);
+}
+
+// ---- Reloads
+
+struct ReloadCase {
+  const char* acceptMode;
+  int workers;
+  Load::Kind kind;
+};
+
+class ReloadTest : public FaultTest,
+                   public ::testing::WithParamInterface<ReloadCase> {};
+
+TEST_P(ReloadTest, AHundredReloadsUnderLoadLoseNothing) {
+  const ReloadCase& c = GetParam();
+  program.start({"--workers", std::to_string(c.workers)},
+                {std::string("ACCEPT_MODE=") + c.acceptMode});
+  Load load(program.port(), 4, c.kind);
+  for (int i = 0; i < 100; ++i) {
+    const Outcome outcome = program.command({"reload"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+  load.stop();
+  EXPECT_EQ(load.failed(), 0u);
+  EXPECT_GT(load.answered(), 1000u);
+  const auto workers = program.status().at("workers");
+  ASSERT_EQ(workers.size(), static_cast<std::size_t>(c.workers));
+  for (const auto& worker : workers) {
+    EXPECT_EQ(worker.at("generation"), 101);
+    EXPECT_EQ(worker.at("restarts"), 0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Modes, ReloadTest,
+    ::testing::Values(ReloadCase{"reusePort", 1, Load::Kind::kNewEach},
+                      ReloadCase{"reusePort", 4, Load::Kind::kNewEach},
+                      ReloadCase{"reusePort", 1, Load::Kind::kKept},
+                      ReloadCase{"reusePort", 4, Load::Kind::kKept},
+                      ReloadCase{"shared", 1, Load::Kind::kNewEach},
+                      ReloadCase{"shared", 4, Load::Kind::kKept},
+                      ReloadCase{"locked", 1, Load::Kind::kKept},
+                      ReloadCase{"locked", 4, Load::Kind::kNewEach}),
+    [](const auto& info) {
+      return std::string(info.param.acceptMode) +
+             std::to_string(info.param.workers) +
+             (info.param.kind == Load::Kind::kKept ? "Kept" : "New");
+    });
+
+TEST_F(FaultTest, AReloadWhoseSuccessorFailsChangesNothing) {
+  // From now on every new process fails.
+  const std::string poison = program.directory() + "/poison.log";
+  program.start({"--workers", "2"}, {"FAIL_IF_EXISTS=" + poison});
+  const auto pids = program.workerPids();
+  std::ofstream(poison) << "x";
+  const Outcome outcome = program.command({"reload"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find("poisoned"), std::string::npos) << outcome.err;
+  EXPECT_EQ(program.workerPids(), pids);
+  EXPECT_EQ(Client(program.port()).ask("echo on"), "on");
+  EXPECT_NE(program.command({"status"}).out.find("reload failed"),
+            std::string::npos);
+  std::filesystem::remove(poison);
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_NE(program.workerPids(), pids);
+}
+
+TEST_F(FaultTest, AWorkerThatIsNotReloadableStays) {
+  const std::string events = program.directory() + "/events.log";
+  program.start({"--workers", "1"},
+                {"RELOADABLE=no", "EVENT_LOG=" + events});
+  const auto pids = program.workerPids();
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_TRUE(eventually([&] {
+    std::ifstream file(events);
+    for (std::string line; std::getline(file, line);) {
+      if (line.ends_with("onWorkerReload")) return true;
+    }
+    return false;
+  }));
+  EXPECT_EQ(program.workerPids(), pids);
+}
+
+TEST_F(FaultTest, SignalsAtAnyMomentOfTheStartEndInAStop) {
+  for (int delay = 0; delay < 20; ++delay) {
+    Program own(BRIGADE_SUBJECT);
+    own.launch({"--workers", "3"});
+    ::usleep(static_cast<useconds_t>(delay) * 2000);
+    ::kill(own.masterPid(), SIGTERM);
+    const int code = own.wait();
+    // Before run() has its signals, TERM ends it as it ends any program.
+    EXPECT_TRUE(code == 0 || code == -SIGTERM) << code << "\n" << own.log();
+  }
+}
+
+}  // namespace
+}  // namespace brigade::test

@@ -1,0 +1,189 @@
+// The program that the integration tests run: a server of lines that does what
+// it is told, well or badly.
+//
+//   pid | index | echo TEXT | throw | exit N | abort | spin MS | slow MS |
+//   big BYTES | fds
+//
+// From the environment: ACCEPT_MODE (reusePort, shared, locked), SERVER_USER,
+// DIE_AT_START and THROW_AT_START (an index, or "all"), MAX_CONNECTIONS,
+// FAIL_IF_EXISTS (a file), SECOND (address of a second Worker), RELOADABLE=no, and EVENT_LOG, a file to
+// which every callback appends a line.
+
+#include <brigade/brigade.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "brigade/Events/FileDescriptor.h"
+
+namespace {
+
+using brigade::TcpConnection;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+void note(const std::string& event) {
+  const std::string path = variable("EVENT_LOG");
+  if (path.empty()) return;
+  const brigade::FileDescriptor file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  const std::string line = std::to_string(::getpid()) + " " + event + "\n";
+  if (::write(file.get(), line.data(), line.size()) < 0) std::abort();
+}
+
+brigade::AcceptMode acceptModeOf(const std::string& name) {
+  if (name == "shared") return brigade::AcceptMode::kShared;
+  if (name == "locked") return brigade::AcceptMode::kLocked;
+  return brigade::AcceptMode::kReusePort;
+}
+
+// What a connection still has to be sent.
+struct Debt {
+  std::size_t bytes = 0;
+};
+
+class Subject : public brigade::Worker {
+ public:
+  explicit Subject(const std::string& where = "text://127.0.0.1:0")
+      : Worker(where) {
+    name = "subject";
+    acceptMode = acceptModeOf(variable("ACCEPT_MODE"));
+    user = variable("SERVER_USER");
+    reloadable = variable("RELOADABLE") != "no";
+    const std::string most = variable("MAX_CONNECTIONS");
+    if (!most.empty()) maxConnections = std::stoul(most);
+  }
+
+  void onWorkerStart() override {
+    note("onWorkerStart " + std::to_string(index()));
+    if (isMeant("DIE_AT_START")) ::_exit(3);
+    if (std::filesystem::exists(variable("FAIL_IF_EXISTS"))) {
+      throw std::runtime_error("poisoned");
+    }
+    if (isMeant("THROW_AT_START")) throw std::runtime_error("no luck today");
+  }
+  void onWorkerStop() override { note("onWorkerStop"); }
+  void onWorkerReload() override { note("onWorkerReload"); }
+  void onWorkerExit(unsigned which, pid_t pid,
+                    const brigade::ExitStatus& status) override {
+    note("onWorkerExit " + std::to_string(which) + " " + std::to_string(pid) +
+         " " + status.toString());
+  }
+  void onMasterReload() override { note("onMasterReload"); }
+  void onMasterStop() override { note("onMasterStop"); }
+  void onConnect(TcpConnection&) override { note("onConnect"); }
+  void onClose(TcpConnection&) override { note("onClose"); }
+
+  void onMessage(TcpConnection& connection,
+                 const brigade::Message& message) override {
+    const std::string_view line = message.data();
+    const auto space = line.find(' ');
+    const std::string_view verb = line.substr(0, space);
+    const std::string argument(
+        space == std::string_view::npos ? "" : line.substr(space + 1));
+    if (verb == "echo") {
+      connection.send(argument);
+    } else if (!answer(connection, verb) && !misbehave(verb, argument)) {
+      work(connection, verb, argument);
+    }
+  }
+
+  void onBufferFull(TcpConnection&) override { note("onBufferFull"); }
+  void onBufferDrain(TcpConnection& connection) override {
+    note("onBufferDrain");
+    pay(connection);
+  }
+
+ private:
+  bool isMeant(const char* what) const {
+    const std::string who = variable(what);
+    return who == "all" || who == std::to_string(index());
+  }
+
+  bool answer(TcpConnection& connection, std::string_view verb) {
+    if (verb == "pid") {
+      connection.send(std::to_string(::getpid()));
+    } else if (verb == "index") {
+      connection.send(std::to_string(index()));
+    } else if (verb == "uid") {
+      connection.send(std::to_string(::getuid()));
+    } else if (verb == "fds") {
+      connection.send(descriptors());
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool misbehave(std::string_view verb, const std::string& argument) {
+    if (verb == "throw") throw std::runtime_error("asked to throw");
+    if (verb == "exit") ::_exit(std::stoi(argument));
+    if (verb == "abort") std::abort();
+    if (verb != "spin") return false;
+    const auto end = brigade::Clock::now() +
+                     std::chrono::milliseconds(std::stoul(argument));
+    while (brigade::Clock::now() < end) {
+    }
+    return true;
+  }
+
+  void work(TcpConnection& connection, std::string_view verb,
+            const std::string& argument) {
+    if (verb == "slow") {
+      const auto id = connection.id();
+      addTimer(std::chrono::milliseconds(std::stoul(argument)),
+               brigade::Repeat::kOnce, [this, id] {
+                 if (TcpConnection* c = find(id)) c->send("slow done");
+               });
+    } else if (verb == "big") {
+      connection.context<Debt>().bytes += std::stoul(argument);
+      pay(connection);
+    } else {
+      connection.send("what?");
+    }
+  }
+
+  // Sends what is owed for as long as it is taken.
+  static void pay(TcpConnection& connection) {
+    static const std::string piece(64 * 1024, 'x');
+    std::size_t& owed = connection.context<Debt>().bytes;
+    while (owed > 0 && !connection.bufferFull()) {
+      const std::string_view part(piece.data(), std::min(owed, piece.size()));
+      if (connection.sendRaw(part) == brigade::SendResult::kDropped) break;
+      owed -= part.size();
+    }
+  }
+
+  static std::string descriptors() {
+    std::string all;
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code error;
+      all += std::filesystem::read_symlink(entry.path(), error).string() + ",";
+    }
+    return all;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Subject subject;
+  Subject second(variable("SECOND"));
+  second.name = "second";
+  std::vector<brigade::Worker*> workers{&subject};
+  if (!second.address.empty()) workers.push_back(&second);
+  brigade::RunConfig config;
+  config.version = "1.2.3";
+  return brigade::run(argc, argv, workers, config);
+}
