@@ -29,7 +29,7 @@ install(FILES
   "${PROJECT_BINARY_DIR}/packaging/brigadeConfigVersion.cmake"
   DESTINATION "${brigade_package_dir}")
 if(NOT BUILD_SHARED_LIBS)
-  install(FILES cmake/FindLibev.cmake cmake/FindLibbsd.cmake
+  install(FILES cmake/FindLibev.cmake
     DESTINATION "${brigade_package_dir}")
 endif()
 install(EXPORT brigadeTargets NAMESPACE brigade::

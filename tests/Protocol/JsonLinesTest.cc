@@ -74,7 +74,10 @@ TEST(JsonLines, ADocumentMayBeNestedOnlySoDeep) {
 }
 
 TEST(JsonLines, ALongDocumentIsSearchedForItsEndOnce) {
-  kJsonLines.scansOnce('"' + std::string(1 << 20, 'x') + "\"\n");
+  std::string longest(1 << 20, 'x');
+  longest.front() = '"';
+  longest += "\"\n";
+  kJsonLines.scansOnce(longest);
 }
 
 TEST(JsonLines, TheMessageHasTheTextAsWell) {

@@ -29,7 +29,6 @@ HOMES = [
     Home(r"ev\.h|libev/.*", r"src/Events/LibevLoop\.cc", ONE_FILE),
     Home(r"CLI/.*", r"src/Worker/.*\.cc", ONE_FILE),
     Home(r"spdlog/.*", r"src/Worker/.*\.cc", ONE_FILE),
-    Home(r"bsd/.*", r"src/Process/.*\.cc", ONE_FILE),
     Home(r"nlohmann/.*", r"src/Worker/.*\.cc|examples/.*", ANY_FILE),
 ]
 # What only tests, benchmarks and fuzz targets use, and what they use freely.

@@ -419,10 +419,10 @@ INSTANTIATE_TEST_SUITE_P(
                       ReloadCase{"shared", 4, Load::Kind::kKept},
                       ReloadCase{"locked", 1, Load::Kind::kKept},
                       ReloadCase{"locked", 4, Load::Kind::kNewEach}),
-    [](const auto& info) {
-      return std::string(info.param.acceptMode) +
-             std::to_string(info.param.workers) +
-             (info.param.kind == Load::Kind::kKept ? "Kept" : "New");
+    [](const auto& test) {
+      return std::string(test.param.acceptMode) +
+             std::to_string(test.param.workers) +
+             (test.param.kind == Load::Kind::kKept ? "Kept" : "New");
     });
 
 TEST_F(FaultTest, AReloadWhoseSuccessorFailsChangesNothing) {
