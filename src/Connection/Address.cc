@@ -62,8 +62,8 @@ Address Address::parse(std::string_view text) {
     return address;
   }
   if (plus != std::string_view::npos) {
-    refuse(text, "unknown transport '" + std::string(transport) +
-                     "': have unix");
+    refuse(text,
+           "unknown transport '" + std::string(transport) + "': have unix");
   }
   parseHostAndPort(text, rest, address);
   return address;

@@ -41,8 +41,8 @@ SocketAddress resolve(const Address& address) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const int error =
-      ::getaddrinfo(address.host.c_str(),
-                    std::to_string(address.port).c_str(), &hints, &found);
+      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(),
+                    &hints, &found);
   if (error == EAI_SYSTEM) refuse(address, errno);
   if (error != 0) refuse(address, ::gai_strerror(error));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(
@@ -155,10 +155,9 @@ Listener::Listener(Address address, FileDescriptor fd)
 }
 
 Listener Listener::open(const Address& address, const ListenOptions& options) {
-  FileDescriptor fd =
-      address.family == Address::Family::kUnix
-          ? bindUnix(address, options)
-          : bindTcp(address, resolve(address), Sharing::kAlone);
+  FileDescriptor fd = address.family == Address::Family::kUnix
+                          ? bindUnix(address, options)
+                          : bindTcp(address, resolve(address), Sharing::kAlone);
   listenOn(address, fd.get(), options.backlog);
   return Listener(address, std::move(fd));
 }
@@ -170,8 +169,7 @@ std::vector<Listener> Listener::openGroup(const Address& address,
   if (address.family == Address::Family::kUnix) {
     listeners.push_back(open(address, options));
     while (listeners.size() < count) {
-      FileDescriptor copy(
-          ::fcntl(listeners[0].fd(), F_DUPFD_CLOEXEC, 0));
+      FileDescriptor copy(::fcntl(listeners[0].fd(), F_DUPFD_CLOEXEC, 0));
       if (!copy) refuse(address, errno);
       listeners.push_back(Listener(address, std::move(copy)));
     }
@@ -186,9 +184,9 @@ std::vector<Listener> Listener::openGroup(const Address& address,
   // only for as long as it is bound, and a failure leaves no queue behind.
   Address picked = address;
   while (listeners.size() < count) {
-    FileDescriptor fd = bindTcp(picked, listeners.empty() ? where
-                                                          : resolve(picked),
-                                Sharing::kReusePort);
+    FileDescriptor fd =
+        bindTcp(picked, listeners.empty() ? where : resolve(picked),
+                Sharing::kReusePort);
     listeners.push_back(Listener(picked, std::move(fd)));
     picked = listeners.back().address();
   }

@@ -21,8 +21,8 @@ namespace {
 constexpr std::chrono::seconds kCloseTimeout{30};
 
 std::uint32_t clampSize(std::size_t bytes) {
-  return static_cast<std::uint32_t>(std::min<std::size_t>(
-      bytes, std::numeric_limits<std::uint32_t>::max()));
+  return static_cast<std::uint32_t>(
+      std::min<std::size_t>(bytes, std::numeric_limits<std::uint32_t>::max()));
 }
 
 // What the exception being handled says.
@@ -76,8 +76,8 @@ void TcpConnection::onReadable() {
     handleInput(tail_->bytes());
   } else {
     const std::size_t kept = tail_ ? tail_->size() : 0;
-    handleInput({table_.receiveBuffer(),
-                 kept + static_cast<std::size_t>(received)});
+    handleInput(
+        {table_.receiveBuffer(), kept + static_cast<std::size_t>(received)});
   }
 }
 
@@ -137,14 +137,14 @@ std::size_t TcpConnection::deliver(std::string_view bytes,
            !paused_) {
       const std::string_view rest = bytes.substr(consumed, maxPackageSize_);
       const Packet packet = protocol_->input(rest);
-      if (packet.kind != Packet::Kind::kWhole || packet.length - 1 >= rest.size()) {
+      if (packet.kind != Packet::Kind::kWhole ||
+          packet.length - 1 >= rest.size()) {
         expected = packet.length;
         checkIncomplete(packet, rest.size());
         break;
       }
       consumed += packet.length;
-      const Message message =
-          protocol_->decode(rest.substr(0, packet.length));
+      const Message message = protocol_->decode(rest.substr(0, packet.length));
       table_.counters_.messages.add();
       if (pipe_) {
         relay(message);
@@ -158,8 +158,7 @@ std::size_t TcpConnection::deliver(std::string_view bytes,
   return consumed;
 }
 
-void TcpConnection::checkIncomplete(const Packet& packet,
-                                    std::size_t present) {
+void TcpConnection::checkIncomplete(const Packet& packet, std::size_t present) {
   switch (packet.kind) {
     case Packet::Kind::kMore:
       if (packet.length > maxPackageSize_ || present >= maxPackageSize_) {
@@ -434,15 +433,14 @@ void TcpConnection::onTimeout() {
     destroy();
     return;
   }
-  report(ErrorCode::kIdleTimeout, "nothing moved for " +
-                                      std::to_string(idleTimeoutMs_) + " ms");
+  report(ErrorCode::kIdleTimeout,
+         "nothing moved for " + std::to_string(idleTimeoutMs_) + " ms");
   close();
 }
 
 void TcpConnection::setIdleTimeout(Clock::duration timeout) {
   using std::chrono::milliseconds;
-  const auto count =
-      std::chrono::duration_cast<milliseconds>(timeout).count();
+  const auto count = std::chrono::duration_cast<milliseconds>(timeout).count();
   idleTimeoutMs_ = count <= 0 ? 0 : clampSize(static_cast<std::size_t>(count));
   if (status_ != Status::kEstablished) return;
   if (idleTimeoutMs_ == 0) table_.wheel_.clear(*this);
@@ -458,10 +456,10 @@ void TcpConnection::refreshTimeout() {
 }
 
 void TcpConnection::watch() {
-  const bool reads = status_ == Status::kEstablished && !paused_ &&
-                     !resuming_ && !ended_;
-  const std::uint8_t wanted = static_cast<std::uint8_t>(
-      (reads ? 1 : 0) | (queue_ ? 2 : 0));
+  const bool reads =
+      status_ == Status::kEstablished && !paused_ && !resuming_ && !ended_;
+  const std::uint8_t wanted =
+      static_cast<std::uint8_t>((reads ? 1 : 0) | (queue_ ? 2 : 0));
   if (wanted == watched_) return;
   watched_ = wanted;
   if (wanted == 0) {
@@ -486,8 +484,7 @@ void TcpConnection::report(ErrorCode code, std::string_view reason) {
     table_.handler_.onError(*this, code, reason);
   } catch (...) {
     table_.counters_.exceptions.add();
-    table_.handler_.onTrouble(*this, ErrorCode::kException,
-                              currentException());
+    table_.handler_.onTrouble(*this, ErrorCode::kException, currentException());
   }
 }
 

@@ -193,11 +193,11 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   Status status_ = Status::kEstablished;
   std::uint8_t watched_ = 0;  // the Interest the loop knows; 0: none
   bool paused_ : 1 = false;
-  bool resuming_ : 1 = false;     // onResumed() is on its way
-  bool full_ : 1 = false;         // from onBufferFull to onBufferDrain
-  bool ended_ : 1 = false;        // the peer shut its writing side
-  bool outputEnds_ : 1 = false;   // shut ours when all is sent
-  bool linger_ : 1 = false;       // the peer may still be sending
+  bool resuming_ : 1 = false;    // onResumed() is on its way
+  bool full_ : 1 = false;        // from onBufferFull to onBufferDrain
+  bool ended_ : 1 = false;       // the peer shut its writing side
+  bool outputEnds_ : 1 = false;  // shut ours when all is sent
+  bool linger_ : 1 = false;      // the peer may still be sending
 };
 
 }  // namespace brigade

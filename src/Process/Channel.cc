@@ -127,7 +127,8 @@ Channel::Step Channel::receiveOne() {
   if (header.magic != kMagic || header.size != size) return gone();
   bool alive = true;
   alive_ = &alive;
-  handler_.onFrame({static_cast<FrameKind>(header.kind), header.correlation,
+  handler_.onFrame({static_cast<FrameKind>(header.kind),
+                    header.correlation,
                     {bytes.data() + sizeof header, size}});
   if (!alive) return Step::kGone;
   alive_ = nullptr;

@@ -38,8 +38,8 @@ sockaddr_un addressOf(const std::string& path) {
 }
 
 FileDescriptor makeSocket(int flags) {
-  return FileDescriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags,
-                                 0));
+  return FileDescriptor(
+      ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
 }
 
 FileDescriptor listenAt(const std::string& path) {
@@ -228,9 +228,9 @@ class ControlSocket::Impl final : public Watcher {
       return;
     }
     if (!isTrusted(socket.get()) || clients_.size() >= kMaxClients) return;
-    auto client = std::make_shared<Client>(
-        loop_, std::move(socket), handler_,
-        [this](Client* gone) { forget(gone); });
+    auto client =
+        std::make_shared<Client>(loop_, std::move(socket), handler_,
+                                 [this](Client* gone) { forget(gone); });
     client->self = client;
     clients_.push_back(std::move(client));
   }
@@ -257,8 +257,8 @@ class ControlSocket::Impl final : public Watcher {
 
 ControlSocket::ControlSocket(EventInterface& loop, std::string path,
                              Handler handler)
-    : impl_(std::make_unique<Impl>(loop, std::move(path),
-                                   std::move(handler))) {}
+    : impl_(std::make_unique<Impl>(loop, std::move(path), std::move(handler))) {
+}
 
 ControlSocket::~ControlSocket() = default;
 
@@ -290,8 +290,8 @@ void askControlSocket(const std::string& path, std::string_view request,
     if (n == 0) return;
     received.append(bytes, static_cast<std::size_t>(n));
     std::size_t begin = 0;
-    for (std::size_t end; (end = received.find('\n', begin)) !=
-                          std::string::npos;
+    for (std::size_t end;
+         (end = received.find('\n', begin)) != std::string::npos;
          begin = end + 1) {
       onLine(std::string_view(received).substr(begin, end - begin));
     }

@@ -51,8 +51,8 @@ bool isAt(int fd, const std::string& path) {
 
 PidFile::PidFile(std::string path) : path_(std::move(path)) {
   do {
-    fd_.reset(::open(path_.c_str(),
-                     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+    fd_.reset(
+        ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!fd_) failed("cannot open the pid file", path_);
     if (!lock(fd_.get())) {
       if (errno != EWOULDBLOCK) failed("cannot lock the pid file", path_);

@@ -31,8 +31,7 @@ Identity Identity::find(const std::string& user, const std::string& group) {
     if (entry == nullptr) refuse("group '" + group + "': no such group");
     identity.gid = entry->gr_gid;
   }
-  identity.changes =
-      identity.uid != ::geteuid() || identity.gid != ::getegid();
+  identity.changes = identity.uid != ::geteuid() || identity.gid != ::getegid();
   if (identity.changes && ::geteuid() != 0) {
     refuse("cannot become " +
            (user.empty() ? "group '" + group : "user '" + user) +
@@ -43,8 +42,8 @@ Identity Identity::find(const std::string& user, const std::string& group) {
 
 void Identity::takeOn() const {
   if (!changes) return;
-  const int groups = user.empty() ? ::setgroups(1, &gid)
-                                  : ::initgroups(user.c_str(), gid);
+  const int groups =
+      user.empty() ? ::setgroups(1, &gid) : ::initgroups(user.c_str(), gid);
   if (groups != 0) failed("cannot set the groups of the process");
   if (::setgid(gid) != 0) failed("cannot set the group of the process");
   if (::setuid(uid) != 0) failed("cannot set the user of the process");

@@ -64,8 +64,8 @@ class Supervisor::Impl final : public detail::ChildHandler {
   void start();
   void reload(Grace grace, Done done);
   void stop(Grace grace, Done done);
-  Channel::Result send(unsigned index, FrameKind kind,
-                       std::string_view payload, std::uint64_t correlation);
+  Channel::Result send(unsigned index, FrameKind kind, std::string_view payload,
+                       std::uint64_t correlation);
   void broadcast(FrameKind kind, std::string_view payload);
   void reapStrangers();
   std::vector<SlotView> slots() const;
@@ -185,8 +185,8 @@ void Supervisor::Impl::runChild(const Slot& slot, pid_t master,
     handler_.inChild();
     forEachChild([](Child& child) { child.closeInChild(); });
     resetSignals();
-    const ChildPlace place{slot.index, slot.slot,       slot.group,
-                           slot.generation + 1, master,     slot.lastPid};
+    const ChildPlace place{slot.index,          slot.slot, slot.group,
+                           slot.generation + 1, master,    slot.lastPid};
     status = groups_[slot.group].main(place, std::move(channel));
   } catch (...) {
     // Whoever wrote `main` has said why on the channel; here is nobody to tell.
@@ -222,8 +222,8 @@ void Supervisor::Impl::scheduleRestart(Slot& slot, Clock::duration served) {
 template <typename Visit>
 void Supervisor::Impl::forEachChild(Visit visit) const {
   for (const auto& slot : slots_) {
-    for (Child* child : {slot->current.get(), slot->successor.get(),
-                         slot->retiring.get()}) {
+    for (Child* child :
+         {slot->current.get(), slot->successor.get(), slot->retiring.get()}) {
       if (child != nullptr) visit(*child);
     }
   }
@@ -319,8 +319,7 @@ void Supervisor::Impl::onSuccessorGone(Slot& slot, const std::string& reason) {
     scheduleRestart(slot, Clock::duration::zero());
   }
   if (reloading_) {
-    endReload(false,
-              "worker " + std::to_string(slot.index) + ": " + reason);
+    endReload(false, "worker " + std::to_string(slot.index) + ": " + reason);
   }
 }
 
@@ -394,12 +393,12 @@ void Supervisor::Impl::endReload(bool ok, const std::string& reason) {
   }
   if (!std::exchange(again_, false)) return;
   std::vector<Done> next = std::exchange(nextDone_, {});
-  reload(reloadGrace_, [next = std::move(next)](bool fine,
-                                                std::string_view why) {
-    for (const Done& each : next) {
-      if (each) each(fine, why);
-    }
-  });
+  reload(reloadGrace_,
+         [next = std::move(next)](bool fine, std::string_view why) {
+           for (const Done& each : next) {
+             if (each) each(fine, why);
+           }
+         });
 }
 
 // ---- The end

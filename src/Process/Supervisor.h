@@ -42,12 +42,12 @@ class CannotFork : public std::runtime_error {
 
 // What a child is told about itself.
 struct ChildPlace {
-  unsigned index;        // 1..N over the whole program, kept over respawns
-  unsigned slot;         // 0..count-1 within its group
-  unsigned group;        // as addGroup() returned it
-  unsigned generation;   // 1 for the first child of the slot
+  unsigned index;       // 1..N over the whole program, kept over respawns
+  unsigned slot;        // 0..count-1 within its group
+  unsigned group;       // as addGroup() returned it
+  unsigned generation;  // 1 for the first child of the slot
   pid_t masterPid;
-  pid_t previousPid;     // of the slot's former child, 0 for the first
+  pid_t previousPid;  // of the slot's former child, 0 for the first
 };
 
 // Runs in the child, which has nothing of the master's but its memory: signals
@@ -81,8 +81,8 @@ struct SlotView {
   unsigned index;
   unsigned slot;
   unsigned group;
-  pid_t pid;                // 0 while none runs
-  pid_t successor;          // 0, or the child that will take over
+  pid_t pid;        // 0 while none runs
+  pid_t successor;  // 0, or the child that will take over
   unsigned generation;
   SlotState state;
   unsigned restarts;        // forks after a death (reloads are not counted)
@@ -120,8 +120,7 @@ class Supervisor {
   };
   using Done = std::function<void(bool ok, std::string_view reason)>;
 
-  Supervisor(EventInterface& loop, SupervisorHandler& handler,
-             Options options);
+  Supervisor(EventInterface& loop, SupervisorHandler& handler, Options options);
   ~Supervisor();
 
   // Before start(). Returns the group's number, 0 for the first.

@@ -40,8 +40,7 @@ Target findTarget(const std::vector<Worker*>& workers, std::string_view text,
   const auto equals = text.find('=');
   const std::string_view name =
       equals == std::string_view::npos ? "" : text.substr(0, equals);
-  const std::string_view value =
-      name.empty() ? text : text.substr(equals + 1);
+  const std::string_view value = name.empty() ? text : text.substr(equals + 1);
   for (Worker* worker : workers) {
     const bool first = name.empty() && !worker->address.empty();
     if (first || (!name.empty() && worker->name == name)) {

@@ -31,9 +31,7 @@ unsigned Worker::index() const {
   return process_ == nullptr ? 0 : process_->index();
 }
 
-unsigned Worker::id() const {
-  return process_ == nullptr ? 0 : process_->id();
-}
+unsigned Worker::id() const { return process_ == nullptr ? 0 : process_->id(); }
 
 TcpConnection* Worker::find(ConnectionId connection) {
   ConnectionTable* table = require(process_).table();

@@ -27,7 +27,7 @@ namespace brigade {
 namespace detail {
 struct Service;
 class WorkerProcess;
-}
+}  // namespace detail
 
 enum class AcceptMode : std::uint8_t {
   // A socket of its own for each process, made and kept by the master: the
@@ -52,10 +52,10 @@ class Worker : public ConnectionHandler {
   // ---- Settings
 
   std::string address;
-  std::string name;      // in status, titles and logs; empty: the program's
-  unsigned count = 1;    // of processes; 0: one for each processor
-  std::string user;      // to run as; empty: as the master
-  std::string group;     // empty: the user's own
+  std::string name;    // in status, titles and logs; empty: the program's
+  unsigned count = 1;  // of processes; 0: one for each processor
+  std::string user;    // to run as; empty: as the master
+  std::string group;   // empty: the user's own
   AcceptMode acceptMode = AcceptMode::kReusePort;
   bool reloadable = true;  // false: a reload calls onWorkerReload only
   int backlog = 1024;      // of the accept queue; net.core.somaxconn bounds it

@@ -14,8 +14,8 @@ TEST(AddressTest, GoodAddressesAreTakenApart) {
     int port;
   };
   for (const Case& c : {
-           Case{"text://0.0.0.0:5678", "text", Address::Family::kTcp,
-                "0.0.0.0", 5678},
+           Case{"text://0.0.0.0:5678", "text", Address::Family::kTcp, "0.0.0.0",
+                5678},
            Case{"tcp://[::]:80", "tcp", Address::Family::kTcp, "::", 80},
            Case{"tcp://[::1]:0", "tcp", Address::Family::kTcp, "::1", 0},
            Case{"frame://localhost:65535", "frame", Address::Family::kTcp,
@@ -28,9 +28,9 @@ TEST(AddressTest, GoodAddressesAreTakenApart) {
     const Address address = Address::parse(c.text);
     EXPECT_EQ(address.protocol, c.protocol) << c.text;
     EXPECT_EQ(address.family, c.family) << c.text;
-    EXPECT_EQ(address.family == Address::Family::kUnix ? address.path
-                                                       : address.host,
-              c.hostOrPath);
+    EXPECT_EQ(
+        address.family == Address::Family::kUnix ? address.path : address.host,
+        c.hostOrPath);
     EXPECT_EQ(address.port, c.port) << c.text;
     EXPECT_EQ(address.toString(), c.text);
   }
@@ -41,8 +41,8 @@ TEST(AddressTest, BadAddressesAreRefusedByName) {
        {"", "text", "://x:1", "text:/0.0.0.0:1", "text://", "text://:1",
         "text://host", "text://host:", "text://host:x", "text://host:65536",
         "text://host:-1", "text://::1:80", "text://[::1:80", "text://[::1]",
-        "text+ssl://host:1", "text+://host:1", "+unix:///x",
-        "unix://relative", "text+unix://"}) {
+        "text+ssl://host:1", "text+://host:1", "+unix:///x", "unix://relative",
+        "text+unix://"}) {
     try {
       Address::parse(text);
       FAIL() << text << " was taken";

@@ -44,8 +44,8 @@ class AllocationTest : public ConnectionFixture {
   };
 
   // Heap allocations of `rounds` batches of `messages` on one connection.
-  std::size_t allocationsOf(const std::string& scheme,
-                            const std::string& batch, int messages) {
+  std::size_t allocationsOf(const std::string& scheme, const std::string& batch,
+                            int messages) {
     Echo echo;
     echo.loop = loop.get();
     ConnectionTable own(*loop, echo, ProtocolRegistry().find(scheme), {},
@@ -109,7 +109,8 @@ TEST_F(AllocationTest, LinesCostNoneEvenWhenCut) {
 
 TEST_F(AllocationTest, FramesCostNoneEvenWhenCut) {
   std::string batch;
-  for (int i = 0; i < 16; ++i) batch += std::string("\0\0\0\x0c", 4) + "12345678";
+  for (int i = 0; i < 16; ++i)
+    batch += std::string("\0\0\0\x0c", 4) + "12345678";
   EXPECT_EQ(allocationsOf("frame", batch, 16), 0u);
 }
 

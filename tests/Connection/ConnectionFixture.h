@@ -71,9 +71,9 @@ class ConnectionFixture : public ::testing::Test {
 
   ConnectionTable& table() {
     if (!table_) {
-      table_ = std::make_unique<ConnectionTable>(
-          *loop, handler, registry_.find(scheme_), limits, counters,
-          transport_);
+      table_ = std::make_unique<ConnectionTable>(*loop, handler,
+                                                 registry_.find(scheme_),
+                                                 limits, counters, transport_);
     }
     return *table_;
   }

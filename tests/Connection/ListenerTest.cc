@@ -24,9 +24,7 @@ class ListenerTest : public ::testing::Test {
   }
   ~ListenerTest() override { std::filesystem::remove_all(directory_); }
 
-  std::string path(const char* name) const {
-    return directory_ + "/" + name;
-  }
+  std::string path(const char* name) const { return directory_ + "/" + name; }
   static bool connects(const Address& address) {
     if (address.family == Address::Family::kUnix) {
       sockaddr_un un{};
@@ -40,8 +38,7 @@ class ListenerTest : public ::testing::Test {
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return connects(AF_INET, reinterpret_cast<sockaddr*>(&in), sizeof in);
   }
-  static bool connects(int family, const sockaddr* address,
-                       socklen_t length) {
+  static bool connects(int family, const sockaddr* address, socklen_t length) {
     const FileDescriptor fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     return ::connect(fd.get(), address, length) == 0;
   }
@@ -73,9 +70,9 @@ TEST_F(ListenerTest, IPv6AnyTakesIPv4AsWell) {
 TEST_F(ListenerTest, ATakenPortIsRefusedWithAddressAndReason) {
   const Listener first =
       Listener::open(Address::parse("tcp://127.0.0.1:0"), {});
-  EXPECT_EQ(errorOf(first.address()),
-            "cannot listen on " + first.address().toString() +
-                ": Address already in use");
+  EXPECT_EQ(errorOf(first.address()), "cannot listen on " +
+                                          first.address().toString() +
+                                          ": Address already in use");
 }
 
 TEST_F(ListenerTest, AGroupSharesOnePortOfItsOwn) {
@@ -122,8 +119,7 @@ TEST_F(ListenerTest, AStaleSocketFileIsReplaced) {
 TEST_F(ListenerTest, ALiveSocketFileIsNot) {
   const Address address = Address::parse("unix://" + path("live.sock"));
   const Listener live = Listener::open(address, {});
-  EXPECT_NE(errorOf(address).find("Address already in use"),
-            std::string::npos);
+  EXPECT_NE(errorOf(address).find("Address already in use"), std::string::npos);
   EXPECT_TRUE(connects(address));
 }
 

@@ -273,8 +273,8 @@ TEST_F(TcpConnectionTest, AnIdleConnectionIsClosedAndABusyOneIsNot) {
   FileDescriptor busy;
   accept(client);
   accept(busy);
-  const TimerId talk = loop->add(std::chrono::milliseconds(100),
-                                 Repeat::kEvery, [&] { say(busy, "x\n"); });
+  const TimerId talk = loop->add(std::chrono::milliseconds(100), Repeat::kEvery,
+                                 [&] { say(busy, "x\n"); });
   ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
   loop->del(talk);
   EXPECT_EQ(handler.lastCode, ErrorCode::kIdleTimeout);
@@ -344,9 +344,8 @@ TEST_F(TcpConnectionTest, EchoWithPausesLosesNothingToASlowReader) {
   std::size_t said = 0;
   std::string heard;
   ASSERT_TRUE(until([&] {
-    const ssize_t n =
-        ::send(client.get(), sent.data() + said, sent.size() - said,
-               MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t n = ::send(client.get(), sent.data() + said,
+                             sent.size() - said, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n > 0) said += static_cast<std::size_t>(n);
     // Reads only when nothing more can be said: the queue fills every time.
     if (n < 0 || said == sent.size()) heard += hear(client);
@@ -369,9 +368,8 @@ TEST_F(TcpConnectionTest, APipeCarriesEverythingAndPausesItsSource) {
   bool paused = false;
   std::string heard;
   ASSERT_TRUE(until([&] {
-    const ssize_t n =
-        ::send(client.get(), bytes.data() + said, bytes.size() - said,
-               MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t n = ::send(client.get(), bytes.data() + said,
+                             bytes.size() - said, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n > 0) said += static_cast<std::size_t>(n);
     paused = paused || source.paused();
     if (paused) heard += hear(to);
@@ -417,7 +415,9 @@ TEST_F(TcpConnectionTest, TheContextKeepsItsTypeAndDiesAfterOnClose) {
   TcpConnection& connection = accept(client);
   const std::weak_ptr<int> watch = connection.context<Counted>().alive;
   EXPECT_THROW(connection.context<int>(), std::bad_cast);
-  handler.close = [](TcpConnection& c) { EXPECT_TRUE(c.context<Counted>().alive); };
+  handler.close = [](TcpConnection& c) {
+    EXPECT_TRUE(c.context<Counted>().alive);
+  };
   connection.destroy();
   ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
   EXPECT_TRUE(watch.expired());
@@ -441,8 +441,7 @@ class FaultyTransport final : public detail::Transport {
   }
   ssize_t send(int fd, std::span<const iovec> pieces) override {
     if (calls++ == failAt) return -failWith;
-    const iovec first{pieces[0].iov_base,
-                      std::min(pieces[0].iov_len, maxSend)};
+    const iovec first{pieces[0].iov_base, std::min(pieces[0].iov_len, maxSend)};
     return plain_.send(fd, {&first, 1});
   }
   std::size_t maxReceive = 1;

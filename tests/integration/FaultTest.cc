@@ -133,8 +133,8 @@ TEST_F(FaultTest, AllWorkersKilledAtOnceComeBack) {
     const auto workers = program.status().at("workers");
     return std::all_of(workers.begin(), workers.end(), [&](const auto& w) {
       return w.at("state") == "ready" &&
-             std::find(pids.begin(), pids.end(), w.at("pid").template get<pid_t>()) ==
-                 pids.end();
+             std::find(pids.begin(), pids.end(),
+                       w.at("pid").template get<pid_t>()) == pids.end();
     });
   }));
 }
@@ -170,8 +170,7 @@ TEST_F(FaultTest, AStuckWorkerLeavesAsWellWhenTheMasterIsKilled) {
 
 TEST_F(FaultTest, AWorkerThatDiesAtEveryStartIsHeldBack) {
   const std::string events = program.directory() + "/events.log";
-  program.launch({"--workers", "3"},
-                 {"DIE_AT_START=2", "EVENT_LOG=" + events});
+  program.launch({"--workers", "3"}, {"DIE_AT_START=2", "EVENT_LOG=" + events});
   // Ten seconds of back-off are the promise: they are measured, not slept
   // through, in the figures of the program itself.
   ASSERT_TRUE(eventually([&] {
@@ -445,8 +444,7 @@ TEST_F(FaultTest, AReloadWhoseSuccessorFailsChangesNothing) {
 
 TEST_F(FaultTest, AWorkerThatIsNotReloadableStays) {
   const std::string events = program.directory() + "/events.log";
-  program.start({"--workers", "1"},
-                {"RELOADABLE=no", "EVENT_LOG=" + events});
+  program.start({"--workers", "1"}, {"RELOADABLE=no", "EVENT_LOG=" + events});
   const auto pids = program.workerPids();
   EXPECT_EQ(program.command({"reload"}).code, 0);
   EXPECT_TRUE(eventually([&] {

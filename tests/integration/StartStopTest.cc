@@ -159,15 +159,15 @@ TEST_F(StartStopTest, StatusTellsADeadMasterByItsPidFile) {
 }
 
 TEST_F(StartStopTest, ADaemonIsReadyWhenStartReturns) {
-  const Outcome start = program.command(
-      {"start", "-d", "--workers", "2", "--log-file",
-       program.directory() + "/daemon.log"});
+  const Outcome start =
+      program.command({"start", "-d", "--workers", "2", "--log-file",
+                       program.directory() + "/daemon.log"});
   ASSERT_EQ(start.code, 0) << start.err;
   EXPECT_EQ(start.out, "");
   EXPECT_EQ(Client(program.port()).ask("echo now"), "now");
   const pid_t master = program.status().at("pid").get<pid_t>();
-  EXPECT_EQ(::getsid(master), master == ::getsid(master) ? master
-                                                         : ::getsid(master));
+  EXPECT_EQ(::getsid(master),
+            master == ::getsid(master) ? master : ::getsid(master));
   EXPECT_NE(::getsid(master), ::getsid(0));
   struct stat info {};
   ASSERT_EQ(::stat((program.directory() + "/daemon.log").c_str(), &info), 0);
@@ -181,9 +181,9 @@ TEST_F(StartStopTest, ADaemonIsReadyWhenStartReturns) {
 }
 
 TEST_F(StartStopTest, AFailingOnWorkerStartFailsTheStart) {
-  const Outcome outcome = runCommand({BRIGADE_SUBJECT, "start", "-d",
-                                      "--run-dir", program.directory()},
-                                     {"THROW_AT_START=all"});
+  const Outcome outcome = runCommand(
+      {BRIGADE_SUBJECT, "start", "-d", "--run-dir", program.directory()},
+      {"THROW_AT_START=all"});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.err.find("no luck today"), std::string::npos)
       << outcome.err;
@@ -209,18 +209,17 @@ TEST_F(StartStopTest, StatusHasEveryFigure) {
   client.ask("echo 1");
   client.ask("echo 2");
   const auto status = program.status();
-  for (const char* field :
-       {"name", "version", "brigadeVersion", "pid", "event", "started",
-        "uptime", "load", "totals", "workers"}) {
+  for (const char* field : {"name", "version", "brigadeVersion", "pid", "event",
+                            "started", "uptime", "load", "totals", "workers"}) {
     EXPECT_TRUE(status.contains(field)) << field;
   }
   EXPECT_EQ(status.at("version"), "1.2.3");
   EXPECT_EQ(status.at("totals").at("messages"), 2);
   EXPECT_EQ(status.at("totals").at("connections"), 1);
   for (const char* field :
-       {"index", "pid", "state", "memory", "address", "connections",
-        "accepted", "messages", "sendFailures", "exceptions", "timers",
-        "requestsPerSecond", "uptime", "restarts", "lastExit"}) {
+       {"index", "pid", "state", "memory", "address", "connections", "accepted",
+        "messages", "sendFailures", "exceptions", "timers", "requestsPerSecond",
+        "uptime", "restarts", "lastExit"}) {
     EXPECT_TRUE(status.at("workers").at(0).contains(field)) << field;
   }
   const Outcome table = program.command({"status"});
@@ -250,14 +249,16 @@ TEST_F(StartStopTest, AStuckWorkerStillShowsItsFigures) {
   Client stuck(program.port());
   ASSERT_EQ(stuck.ask("echo 1"), "1");
   ASSERT_TRUE(stuck.send("spin 3000\n"));
-  ASSERT_TRUE(eventually([&] {
-    const auto status = program.status();
-    const auto& workers = status.at("workers");
-    return std::any_of(workers.begin(), workers.end(), [](const auto& w) {
-      return w.at("state") == "busy" && w.at("messages") >= 1 &&
-             w.at("connections") == 1;
-    });
-  }, std::chrono::seconds(3)));
+  ASSERT_TRUE(eventually(
+      [&] {
+        const auto status = program.status();
+        const auto& workers = status.at("workers");
+        return std::any_of(workers.begin(), workers.end(), [](const auto& w) {
+          return w.at("state") == "busy" && w.at("messages") >= 1 &&
+                 w.at("connections") == 1;
+        });
+      },
+      std::chrono::seconds(3)));
 }
 
 TEST_F(StartStopTest, LogsAreReopenedAfterARotation) {
@@ -342,9 +343,8 @@ TEST_F(StartStopTest, AGracefulStopAnswersWhatWasAsked) {
   program.start();
   Client client(program.port());
   ASSERT_TRUE(client.send("slow 700\n"));
-  ASSERT_TRUE(eventually([&] {
-    return program.status().at("totals").at("messages") == 1;
-  }));
+  ASSERT_TRUE(eventually(
+      [&] { return program.status().at("totals").at("messages") == 1; }));
   ::kill(program.masterPid(), SIGQUIT);
   EXPECT_EQ(client.line(), "slow done");
   client = Client(0);

@@ -6,8 +6,8 @@
 //
 // From the environment: ACCEPT_MODE (reusePort, shared, locked), SERVER_USER,
 // DIE_AT_START and THROW_AT_START (an index, or "all"), MAX_CONNECTIONS,
-// FAIL_IF_EXISTS (a file), SECOND (address of a second Worker), RELOADABLE=no, and EVENT_LOG, a file to
-// which every callback appends a line.
+// FAIL_IF_EXISTS (a file), SECOND (address of a second Worker), RELOADABLE=no,
+// and EVENT_LOG, a file to which every callback appends a line.
 
 #include <brigade/brigade.h>
 #include <fcntl.h>
@@ -130,8 +130,8 @@ class Subject : public brigade::Worker {
     if (verb == "exit") ::_exit(std::stoi(argument));
     if (verb == "abort") std::abort();
     if (verb != "spin") return false;
-    const auto end = brigade::Clock::now() +
-                     std::chrono::milliseconds(std::stoul(argument));
+    const auto end =
+        brigade::Clock::now() + std::chrono::milliseconds(std::stoul(argument));
     while (brigade::Clock::now() < end) {
     }
     return true;

@@ -66,6 +66,7 @@ class Program {
   std::string directory_;
   std::string errors_;  // file
   pid_t master_ = 0;
+  bool killed_ = false;  // SIGKILL: its files are left, and that is right
   mutable std::uint16_t port_ = 0;
 };
 

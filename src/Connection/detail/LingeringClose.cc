@@ -10,6 +10,8 @@ namespace brigade::detail {
 namespace {
 
 constexpr std::chrono::seconds kLinger{2};
+// A peer that sends more than this after the end does not listen anyway.
+constexpr std::size_t kMaxWaste = 1024 * 1024;
 
 }  // namespace
 
@@ -26,20 +28,23 @@ class LingeringSockets::Socket final : private Watcher,
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
-  std::list<std::unique_ptr<Socket>>::iterator place;  // its own, in the owner's list
+  std::list<std::unique_ptr<Socket>>::iterator
+      place;  // its own, in the owner's list
 
  private:
   void onReady(Ready) override {
     char waste[16 * 1024];
     const ssize_t n = ::recv(fd_.get(), waste, sizeof waste, 0);
-    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
-    forget();
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n > 0) wasted_ += static_cast<std::size_t>(n);
+    if (n <= 0 || wasted_ > kMaxWaste) forget();
   }
   void onTimeout() override { forget(); }
   void forget() { owner_.sockets_.erase(place); }
 
   LingeringSockets& owner_;
   FileDescriptor fd_;
+  std::size_t wasted_ = 0;
 };
 
 LingeringSockets::LingeringSockets(EventInterface& loop, TimingWheel& wheel)

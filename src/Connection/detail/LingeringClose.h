@@ -3,7 +3,8 @@
 // LingeringSockets: sockets that the program has closed after its last answer.
 // Closing at once with unread input makes the kernel send a reset, which may
 // overtake the answer (RFC 1122, 4.2.2.13); so the writing side is shut and
-// the rest read and thrown away until the peer closes too, for 2 s at most.
+// the rest read and thrown away until the peer closes too, for 2 s and 1 MiB at
+// most.
 
 #include <cstddef>
 #include <list>

@@ -24,7 +24,13 @@ enum ExitCode : int {
 };
 
 enum class Command {
-  kStart, kStop, kRestart, kReload, kStatus, kConnections, kReopen
+  kStart,
+  kStop,
+  kRestart,
+  kReload,
+  kStatus,
+  kConnections,
+  kReopen
 };
 
 struct Invocation {

@@ -90,8 +90,8 @@ void Master::makeRunDirectory() {
         error, "cannot make the run directory " + config_.runDirectory);
   }
   struct stat info {};
-  if (::stat(directory.c_str(), &info) == 0 && ::geteuid() != 0 &&
-      shared && info.st_uid != ::geteuid()) {
+  if (::stat(directory.c_str(), &info) == 0 && ::geteuid() != 0 && shared &&
+      info.st_uid != ::geteuid()) {
     throw std::runtime_error("cannot use the run directory " +
                              config_.runDirectory + ": it is not ours");
   }
@@ -200,9 +200,8 @@ void Master::onReady(const SlotView& slot) {
   progress(describe(slot) + " ready");
   if (!starting_) return;
   const auto slots = supervisor_->slots();
-  if (std::all_of(slots.begin(), slots.end(), [](auto& each) {
-        return each.state == SlotState::kReady;
-      })) {
+  if (std::all_of(slots.begin(), slots.end(),
+                  [](auto& each) { return each.state == SlotState::kReady; })) {
     startDone();
   }
 }
@@ -224,8 +223,8 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
                      status.toString();
   if (!expected && slot.state == SlotState::kBackoff) {
     const auto wait = std::chrono::duration_cast<milliseconds>(slot.backoff);
-    text += "; starting its successor in " + std::to_string(wait.count()) +
-            " ms";
+    text +=
+        "; starting its successor in " + std::to_string(wait.count()) + " ms";
   }
   log(expected ? LogLevel::kInfo : LogLevel::kWarning, text);
   progress(text);
@@ -233,8 +232,8 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
   try {
     worker.onWorkerExit(slot.index, pid, status);
   } catch (const std::exception& e) {
-    log(LogLevel::kError, std::string("exception in onWorkerExit: ") +
-                              e.what());
+    log(LogLevel::kError,
+        std::string("exception in onWorkerExit: ") + e.what());
   }
 }
 

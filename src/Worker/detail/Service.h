@@ -52,7 +52,7 @@ struct Service {
   std::vector<Listener> listeners;
   std::optional<SharedArray<AcceptLock>> lock;  // of one; kLocked only
   std::chrono::milliseconds stopTimeout{};
-  unsigned group = 0;      // in the Supervisor
+  unsigned group = 0;       // in the Supervisor
   Score* scores = nullptr;  // of its first process
 };
 

@@ -89,9 +89,8 @@ void WorkerProcess::watchSignals() {
 void WorkerProcess::openTable() {
   const Listener* listener = service_.listener(place_.slot);
   if (listener == nullptr) return;
-  table_ = std::make_unique<ConnectionTable>(*loop_, worker_, service_.factory,
-                                             limitsOf(worker_),
-                                             score_.connections);
+  table_ = std::make_unique<ConnectionTable>(
+      *loop_, worker_, service_.factory, limitsOf(worker_), score_.connections);
   AcceptLock* lock = service_.lock ? &(*service_.lock)[0] : nullptr;
   acceptor_ = std::make_unique<Acceptor>(*loop_, *listener, *this, lock);
   table_->setOnRoom([this] {
@@ -201,15 +200,15 @@ void WorkerProcess::onAccept(FileDescriptor socket, const Endpoint& remote) {
 }
 
 bool WorkerProcess::wantsMore() {
-  full_ = worker_.maxConnections != 0 &&
-          table_->size() >= worker_.maxConnections;
+  full_ =
+      worker_.maxConnections != 0 && table_->size() >= worker_.maxConnections;
   return !full_;
 }
 
 void WorkerProcess::onAcceptPaused(int error) {
-  log(LogLevel::kWarning, "accepting pauses: " +
-                              std::generic_category().message(error) +
-                              "; trying again every 100 ms");
+  log(LogLevel::kWarning,
+      "accepting pauses: " + std::generic_category().message(error) +
+          "; trying again every 100 ms");
 }
 
 // ---- Ending

@@ -1,0 +1,40 @@
+#include "brigade/Process/Backoff.h"
+
+#include <gtest/gtest.h>
+
+namespace brigade {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(BackoffTest, TheFirstSuccessorComesAtOnceAndTheNextWaitTwiceAsLong) {
+  Backoff backoff;
+  for (const int expected : {0, 100, 200, 400, 800, 1600, 3200}) {
+    EXPECT_EQ(backoff.onDeath(seconds(0)), milliseconds(expected));
+  }
+}
+
+TEST(BackoffTest, NoWaitIsLongerThanThirtySeconds) {
+  Backoff backoff;
+  for (int i = 0; i < 20; ++i) backoff.onDeath(seconds(0));
+  EXPECT_EQ(backoff.onDeath(seconds(0)), seconds(30));
+}
+
+TEST(BackoffTest, AChildThatServedForASecondStartsAnew) {
+  Backoff backoff;
+  for (int i = 0; i < 5; ++i) backoff.onDeath(milliseconds(999));
+  EXPECT_EQ(backoff.onDeath(milliseconds(1000)), seconds(0));
+  EXPECT_EQ(backoff.onDeath(seconds(0)), milliseconds(100));
+}
+
+TEST(BackoffTest, AtMostTenForksInTheFirstTenSeconds) {
+  Backoff backoff;
+  Backoff::Duration now{0};
+  int forks = 0;
+  for (; now <= seconds(10); ++forks) now += backoff.onDeath(seconds(0));
+  EXPECT_LE(forks, 10);
+}
+
+}  // namespace
+}  // namespace brigade

@@ -1,0 +1,103 @@
+#include "brigade/Process/Channel.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/support/RunUntil.h"
+
+namespace brigade::test {
+namespace {
+
+constexpr auto kTest = FrameKind::kFirstOfProgram;
+
+struct Receiver final : ChannelHandler {
+  void onFrame(const Frame& frame) override {
+    payloads.emplace_back(frame.payload);
+    correlations.push_back(frame.correlation);
+    if (destroy != nullptr) destroy->reset();
+  }
+  void onChannelClosed() override { closed = true; }
+
+  std::vector<std::string> payloads;
+  std::vector<std::uint64_t> correlations;
+  bool closed = false;
+  std::optional<Channel>* destroy = nullptr;
+};
+
+class ChannelTest : public ::testing::Test {
+ protected:
+  ChannelTest() {
+    auto [a, b] = Channel::makePair();
+    left.emplace(*loop, std::move(a), leftReceiver);
+    right.emplace(*loop, std::move(b), rightReceiver);
+  }
+  bool until(const std::function<bool()>& condition) {
+    return runUntil(*loop, condition);
+  }
+
+  std::unique_ptr<EventInterface> loop = makeEventLoop("epoll");
+  Receiver leftReceiver, rightReceiver;
+  std::optional<Channel> left, right;
+};
+
+TEST_F(ChannelTest, FramesOfEverySizeArriveWholeAndInOrder) {
+  std::vector<std::string> sent;
+  for (const std::size_t size : {0u, 1u, 1000u, 65535u, 65536u}) {
+    sent.emplace_back(size, static_cast<char>('a' + size % 26));
+    left->send(kTest, sent.back(), size);
+  }
+  ASSERT_TRUE(until([&] { return rightReceiver.payloads.size() == 5; }));
+  EXPECT_EQ(rightReceiver.payloads, sent);
+  EXPECT_EQ(rightReceiver.correlations[4], 65536u);
+  EXPECT_FALSE(rightReceiver.closed) << "an empty frame is not the end";
+}
+
+TEST_F(ChannelTest, ALargerFrameIsRefused) {
+  EXPECT_THROW(left->send(kTest, std::string(65537, 'x')), std::length_error);
+}
+
+TEST_F(ChannelTest, APeerThatDoesNotReadFillsABoundedQueueOnly) {
+  const std::string payload(1024, 'x');
+  Channel::Result result{};
+  std::size_t taken = 0;
+  while ((result = left->send(kTest, payload)) != Channel::Result::kFull) {
+    ASSERT_NE(result, Channel::Result::kGone);
+    ++taken;
+  }
+  EXPECT_LE(left->queuedBytes(), Channel::kMaxQueue);
+  ASSERT_TRUE(until([&] { return rightReceiver.payloads.size() == taken; }));
+  EXPECT_EQ(left->send(kTest, payload), Channel::Result::kSent);
+}
+
+TEST_F(ChannelTest, LastWordsComeBeforeTheEnd) {
+  for (int i = 0; i < 100; ++i) left->send(kTest, std::to_string(i));
+  left.reset();
+  ASSERT_TRUE(until([&] { return rightReceiver.closed; }));
+  ASSERT_EQ(rightReceiver.payloads.size(), 100u);
+  EXPECT_EQ(rightReceiver.payloads[99], "99");
+  EXPECT_EQ(right->send(kTest), Channel::Result::kGone);
+}
+
+TEST_F(ChannelTest, AHandlerMayDestroyItsChannel) {
+  rightReceiver.destroy = &right;
+  left->send(kTest, "one");
+  left->send(kTest, "two");
+  ASSERT_TRUE(until([&] { return leftReceiver.closed; }));
+  EXPECT_EQ(rightReceiver.payloads, std::vector<std::string>{"one"});
+}
+
+TEST_F(ChannelTest, GarbageEndsTheChannel) {
+  auto [a, b] = Channel::makePair();
+  Receiver receiver;
+  Channel channel(*loop, std::move(b), receiver);
+  ASSERT_EQ(::send(a.get(), "nonsense that is no frame", 25, 0), 25);
+  EXPECT_TRUE(until([&] { return receiver.closed; }));
+  EXPECT_TRUE(receiver.payloads.empty());
+}
+
+}  // namespace
+}  // namespace brigade::test

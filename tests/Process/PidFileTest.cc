@@ -1,0 +1,95 @@
+#include "brigade/Process/PidFile.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace brigade {
+namespace {
+
+class PidFileTest : public ::testing::Test {
+ protected:
+  PidFileTest() {
+    char name[] = "/tmp/brigade-pid-XXXXXX";
+    directory_ = ::mkdtemp(name);
+    path = directory_ + "/a.pid";
+  }
+  ~PidFileTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string path;
+
+ private:
+  std::string directory_;
+};
+
+TEST_F(PidFileTest, HoldsThePidAndIsRemoved) {
+  {
+    const PidFile file(path);
+    pid_t pid = 0;
+    std::ifstream(path) >> pid;
+    EXPECT_EQ(pid, ::getpid());
+    EXPECT_EQ(PidFile::look(path).state, PidFile::State::kRunning);
+    EXPECT_EQ(PidFile::look(path).pid, ::getpid());
+  }
+  EXPECT_EQ(PidFile::look(path).state, PidFile::State::kNone);
+}
+
+TEST_F(PidFileTest, ASecondHolderIsRefusedWithPidAndPath) {
+  const PidFile file(path);
+  try {
+    const PidFile second(path);
+    FAIL() << "two holders";
+  } catch (const AlreadyRunning& e) {
+    EXPECT_EQ(e.what(), "already running as pid " + std::to_string(::getpid()) +
+                            " (" + path + ")");
+  }
+  EXPECT_TRUE(std::filesystem::exists(path));
+}
+
+TEST_F(PidFileTest, AStaleFileIsTakenOver) {
+  std::ofstream(path) << "1\n";
+  EXPECT_EQ(PidFile::look(path).state, PidFile::State::kStale);
+  EXPECT_EQ(PidFile::look(path).pid, 1);
+  const PidFile file(path);
+  EXPECT_EQ(PidFile::look(path).pid, ::getpid());
+}
+
+TEST_F(PidFileTest, AChildThatClosesItHoldsNothing) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  pid_t child;
+  {
+    PidFile file(path);
+    child = ::fork();
+    if (child == 0) {
+      file.closeInChild();
+      char byte;
+      ::close(ends[1]);
+      ::_exit(static_cast<int>(::read(ends[0], &byte, 1)));
+    }
+  }
+  // The child lives; the file can be had all the same.
+  EXPECT_NO_THROW(PidFile{path});
+  ::close(ends[1]);
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+}
+
+TEST_F(PidFileTest, APathThatCannotBeOpenedIsNamed) {
+  try {
+    const PidFile file("/proc/no/such.pid");
+    FAIL();
+  } catch (const std::system_error& e) {
+    EXPECT_NE(std::string(e.what()).find("/proc/no/such.pid"),
+              std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace brigade

@@ -1,0 +1,269 @@
+#include "brigade/Process/Supervisor.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "brigade/Process/SharedMemory.h"
+#include "tests/support/RunUntil.h"
+
+namespace brigade::test {
+namespace {
+
+// What the children of a test are told through memory they share with it.
+struct Orders {
+  std::atomic<bool> failToStart{false};
+  std::atomic<bool> dieAtStart{false};
+  std::atomic<bool> ignoreOrders{false};
+};
+
+// A child that says ready and ends when it is told to.
+class Obedient final : public ChannelHandler {
+ public:
+  Obedient(FileDescriptor channel, Orders& orders)
+      : orders_(orders), channel_(*loop_, std::move(channel), *this) {}
+
+  int run() {
+    if (orders_.failToStart) {
+      channel_.send(FrameKind::kFailed, "told to fail");
+      return 1;
+    }
+    if (orders_.dieAtStart) return 3;
+    channel_.send(FrameKind::kReady);
+    loop_->loop();
+    return 0;
+  }
+
+ private:
+  void onFrame(const Frame& frame) override {
+    if (frame.kind == FrameKind::kFirstOfProgram) {
+      channel_.send(frame.kind, frame.payload);
+    } else if (!orders_.ignoreOrders) {
+      loop_->stop();
+    }
+  }
+  void onChannelClosed() override { loop_->stop(); }
+
+  Orders& orders_;
+  std::unique_ptr<EventInterface> loop_ = makeEventLoop("epoll");
+  Channel channel_;
+};
+
+class SupervisorTest : public ::testing::Test, public SupervisorHandler {
+ protected:
+  void onForked(const SlotView&) override {}
+  void onReady(const SlotView& slot) override { note("ready", slot.index); }
+  void onFailed(const SlotView& slot, std::string_view reason) override {
+    note("failed", slot.index);
+    lastReason = reason;
+  }
+  void onExit(const SlotView& slot, pid_t, ExitStatus status,
+              bool expected) override {
+    note(expected ? "ended" : "died", slot.index);
+    lastStatus = status.toString();
+  }
+  void onFrame(const SlotView&, const Frame& frame) override {
+    frames.emplace_back(frame.payload);
+  }
+  void onReloadSkipped(const SlotView& slot) override {
+    note("skipped", slot.index);
+  }
+  void inChild() override {}
+
+  void start(unsigned count, bool reloadable = true) {
+    ProcessGroup group;
+    group.count = count;
+    group.reloadable = reloadable;
+    group.main = [this](const ChildPlace&, FileDescriptor channel) {
+      return Obedient(std::move(channel), orders()).run();
+    };
+    supervisor.addGroup(std::move(group));
+    supervisor.start();
+  }
+  void startReady(unsigned count, bool reloadable = true) {
+    start(count, reloadable);
+    ASSERT_TRUE(until([&] { return countOf("ready") == count; }));
+    events.clear();
+  }
+  void TearDown() override { stopAll(Grace::kFast); }
+  void stopAll(Grace grace) {
+    if (supervisor.stopping()) return;
+    bool stopped = false;
+    supervisor.stop(grace, [&](bool, std::string_view) { stopped = true; });
+    EXPECT_TRUE(until([&] { return stopped; }));
+    EXPECT_EQ(supervisor.childCount(), 0u);
+  }
+  bool until(const std::function<bool()>& condition) {
+    return runUntil(*loop, condition);
+  }
+  std::size_t countOf(const std::string& event) const {
+    return static_cast<std::size_t>(std::count_if(
+        events.begin(), events.end(),
+        [&](const auto& each) { return each.starts_with(event + " "); }));
+  }
+  void note(const std::string& event, unsigned index) {
+    events.push_back(event + " " + std::to_string(index));
+  }
+  Orders& orders() { return shared[0]; }
+  pid_t pidOf(unsigned index) { return supervisor.slots()[index - 1].pid; }
+
+  SharedArray<Orders> shared{1};
+  std::unique_ptr<EventInterface> loop = makeEventLoop("epoll");
+  std::vector<std::string> events;
+  std::vector<std::string> frames;
+  std::string lastReason;
+  std::string lastStatus;
+  Supervisor supervisor{*loop,
+                        *this,
+                        {.stopTimeout = std::chrono::milliseconds(500),
+                         .readyTimeout = std::chrono::seconds(10)}};
+};
+
+using Strings = std::vector<std::string>;
+
+TEST_F(SupervisorTest, EveryChildIsReadyOnceAndEndsWhenTold) {
+  startReady(3);
+  stopAll(Grace::kGraceful);
+  EXPECT_EQ(countOf("ended"), 3u);
+}
+
+TEST_F(SupervisorTest, AKilledChildIsFollowedByAnotherInItsPlace) {
+  startReady(2);
+  const pid_t before = pidOf(1);
+  ::kill(before, SIGKILL);
+  ASSERT_TRUE(until([&] { return countOf("ready") == 1; }));
+  EXPECT_EQ(events, (Strings{"died 1", "ready 1"}));
+  EXPECT_EQ(lastStatus, "killed by SIGKILL");
+  EXPECT_NE(pidOf(1), before);
+  EXPECT_EQ(supervisor.slots()[0].restarts, 1u);
+  EXPECT_EQ(supervisor.slots()[0].generation, 2u);
+}
+
+TEST_F(SupervisorTest, AReloadReplacesOneSlotAfterTheOther) {
+  startReady(2);
+  bool done = false;
+  supervisor.reload(Grace::kFast, [&](bool ok, std::string_view) {
+    EXPECT_TRUE(ok);
+    done = true;
+  });
+  unsigned most = 0;
+  ASSERT_TRUE(until([&] {
+    most = std::max(most, supervisor.childCount());
+    return done;
+  }));
+  EXPECT_EQ(events, (Strings{"ready 1", "ended 1", "ready 2", "ended 2"}));
+  EXPECT_LE(most, 3u);
+}
+
+TEST_F(SupervisorTest, AFailingSuccessorEndsTheReloadAndNothingElse) {
+  startReady(2);
+  const pid_t before = pidOf(1);
+  orders().failToStart = true;
+  std::string reason;
+  supervisor.reload(Grace::kFast, [&](bool ok, std::string_view why) {
+    EXPECT_FALSE(ok);
+    reason = why;
+  });
+  ASSERT_TRUE(until([&] { return !reason.empty(); }));
+  EXPECT_EQ(reason, "worker 1: told to fail");
+  EXPECT_EQ(pidOf(1), before);
+  EXPECT_EQ(supervisor.childCount(), 2u);
+}
+
+TEST_F(SupervisorTest, ARequestDuringAReloadIsOneMoreRound) {
+  startReady(1);
+  int done = 0;
+  for (int i = 0; i < 3; ++i) {
+    supervisor.reload(Grace::kFast, [&](bool, std::string_view) { ++done; });
+  }
+  ASSERT_TRUE(until([&] { return done == 3; }));
+  EXPECT_EQ(countOf("ready"), 2u);
+}
+
+TEST_F(SupervisorTest, AKillOfTheServingChildDuringItsReload) {
+  startReady(1);
+  bool done = false;
+  supervisor.reload(Grace::kFast, [&](bool, std::string_view) { done = true; });
+  ::kill(pidOf(1), SIGKILL);
+  ASSERT_TRUE(until([&] { return done && pidOf(1) != 0; }));
+  ASSERT_TRUE(
+      until([&] { return supervisor.slots()[0].state == SlotState::kReady; }));
+  EXPECT_EQ(supervisor.childCount(), 1u);
+}
+
+TEST_F(SupervisorTest, AStopDuringAReloadEndsBothChildren) {
+  startReady(2);
+  bool ok = true;
+  supervisor.reload(Grace::kFast,
+                    [&](bool good, std::string_view) { ok = good; });
+  stopAll(Grace::kFast);
+  EXPECT_FALSE(ok);
+}
+
+TEST_F(SupervisorTest, AGroupThatIsNotReloadableIsToldOnly) {
+  startReady(1, false);
+  const pid_t before = pidOf(1);
+  bool done = false;
+  supervisor.reload(Grace::kFast, [&](bool, std::string_view) { done = true; });
+  ASSERT_TRUE(until([&] { return done; }));
+  EXPECT_EQ(events, Strings{"skipped 1"});
+  EXPECT_EQ(pidOf(1), before);
+}
+
+TEST_F(SupervisorTest, AChildThatDiesAtEveryStartWaitsLongerEachTime) {
+  orders().dieAtStart = true;
+  start(1);
+  std::vector<Clock::duration> waits;
+  ASSERT_TRUE(until([&] {
+    const SlotView slot = supervisor.slots()[0];
+    if (slot.state == SlotState::kBackoff &&
+        (waits.empty() || slot.backoff > waits.back())) {
+      waits.push_back(slot.backoff);
+    }
+    return countOf("died") == 4;
+  }));
+  EXPECT_TRUE(std::is_sorted(waits.begin(), waits.end()));
+  EXPECT_EQ(lastStatus, "exit 3");
+}
+
+TEST_F(SupervisorTest, AChildThatIgnoresItsOrdersIsKilledAtTheDeadline) {
+  orders().ignoreOrders = true;
+  startReady(1);
+  ::kill(pidOf(1), SIGSTOP);
+  stopAll(Grace::kGraceful);
+  EXPECT_EQ(lastStatus, "killed by SIGKILL");
+}
+
+TEST_F(SupervisorTest, FramesReachTheChildAndComeBack) {
+  startReady(2);
+  EXPECT_EQ(supervisor.send(2, FrameKind::kFirstOfProgram, "ping"),
+            Channel::Result::kSent);
+  ASSERT_TRUE(until([&] { return frames.size() == 1; }));
+  EXPECT_EQ(frames[0], "ping");
+  EXPECT_EQ(supervisor.send(3, FrameKind::kFirstOfProgram),
+            Channel::Result::kGone);
+}
+
+TEST_F(SupervisorTest, AProgramWithThreadsDoesNotFork) {
+  std::atomic<bool> end{false};
+  std::thread other([&] {
+    while (!end) std::this_thread::yield();
+  });
+  try {
+    start(1);
+    ADD_FAILURE() << "forked";
+  } catch (const CannotFork& e) {
+    EXPECT_STREQ(e.what(),
+                 "cannot fork worker 1: this process has more than one thread");
+  }
+  end = true;
+  other.join();
+}
+
+}  // namespace
+}  // namespace brigade::test
