@@ -4,6 +4,7 @@
 
 #include <brigade/brigade.h>
 
+#include <algorithm>
 #include <cctype>
 #include <string>
 
@@ -17,9 +18,8 @@ class Shout : public brigade::Worker {
   void onMessage(brigade::TcpConnection& connection,
                  const brigade::Message& line) override {
     std::string answer(line.data());
-    for (char& c : answer) {
-      c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    }
+    std::transform(answer.begin(), answer.end(), answer.begin(),
+                   [](unsigned char c) { return std::toupper(c); });
     connection.send(answer);
   }
 };

@@ -15,7 +15,7 @@ _COMMENT_OR_TEXT = re.compile(
 # folders. Every other name with a dot or a slash is a third party's.
 SYSTEM_FOLDERS = {"sys", "netinet", "arpa", "net", "linux"}
 SYSTEM_HEADERS = {
-    "dirent.h", "dlfcn.h", "endian.h", "errno.h", "fcntl.h", "ftw.h", "glob.h",
+    "dirent.h", "dlfcn.h", "endian.h", "errno.h", "fcntl.h", "getopt.h", "ftw.h", "glob.h",
     "grp.h", "ifaddrs.h", "limits.h", "malloc.h", "netdb.h", "poll.h",
     "pthread.h", "pwd.h", "sched.h", "semaphore.h", "signal.h", "spawn.h",
     "stdlib.h", "stdio.h", "string.h", "strings.h", "syslog.h", "termios.h",
