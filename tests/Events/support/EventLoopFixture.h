@@ -86,10 +86,10 @@ inline bool succeeds(pid_t child) {
 
 class EventLoopTest : public testing::TestWithParam<std::string> {
  protected:
-  // Runs until a callback stops the loop; ten seconds are a failure.
+  // Runs until a callback stops the loop; half a minute is a failure.
   void run() {
     const TimerId deadline =
-        loop->add(std::chrono::seconds(10), Repeat::kOnce, [this] {
+        loop->add(std::chrono::seconds(30), Repeat::kOnce, [this] {
           ADD_FAILURE() << "nothing stopped the loop";
           loop->stop();
         });
