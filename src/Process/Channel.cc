@@ -1,5 +1,6 @@
 #include "brigade/Process/Channel.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -44,8 +45,8 @@ Channel::Channel(EventInterface& loop, FileDescriptor fd,
 }
 
 Channel::~Channel() {
-  if (alive_ != nullptr) *alive_ = false;
-  if (fd_) loop_.del(fd_.get());
+  if (destroyed_ != nullptr) *destroyed_ = true;
+  close();
 }
 
 Channel::Result Channel::send(FrameKind kind, std::string_view payload,
@@ -109,15 +110,33 @@ void Channel::receive() {
   }
 }
 
+// No longer than what is there now: somebody else may hold the other end, and
+// go on sending.
 void Channel::drain() {
-  while (fd_ && receiveOne() == Step::kFrame) {
+  if (!fd_) return;
+  int bytes = kMaxQueue;
+  ::ioctl(fd_.get(), FIONREAD, &bytes);
+  constexpr int kPending = 2;  // a signal, an error: see receiveOne()
+  int frames = bytes / static_cast<int>(sizeof(Header)) + kPending;
+  while (frames-- > 0 && receiveOne() == Step::kFrame) {
   }
 }
 
+void Channel::close() {
+  if (!fd_) return;
+  loop_.del(fd_.get());
+  fd_.reset();
+  queue_.clear();
+  queuedBytes_ = 0;
+}
+
+// kFrame: there may be more.
 Channel::Step Channel::receiveOne() {
   std::array<char, sizeof(Header) + kMaxPayload> bytes;
   const ssize_t n = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
-  if (n < 0 && errno == EINTR) return Step::kFrame;
+  // The other end was closed with frames of ours unread. The kernel says so
+  // once, before it gives out what the other end had sent.
+  if (n < 0 && (errno == EINTR || errno == ECONNRESET)) return Step::kFrame;
   if (n < 0 && errno == EAGAIN) return Step::kEmpty;
   Header header;
   if (n < static_cast<ssize_t>(sizeof header)) return gone();
@@ -125,21 +144,33 @@ Channel::Step Channel::receiveOne() {
   const auto size = static_cast<std::size_t>(n) - sizeof header;
   // Whatever does not follow the rules is not our other end any more.
   if (header.magic != kMagic || header.size != size) return gone();
-  bool alive = true;
-  alive_ = &alive;
-  handler_.onFrame({static_cast<FrameKind>(header.kind),
-                    header.correlation,
-                    {bytes.data() + sizeof header, size}});
-  if (!alive) return Step::kGone;
-  alive_ = nullptr;
-  return Step::kFrame;
+  return deliver({static_cast<FrameKind>(header.kind),
+                  header.correlation,
+                  {bytes.data() + sizeof header, size}});
+}
+
+Channel::Step Channel::deliver(const Frame& frame) {
+  bool destroyed = false;
+  bool* const outer = std::exchange(destroyed_, &destroyed);
+  // Also when the handler throws.
+  struct Leave {
+    Channel& channel;
+    bool& destroyed;
+    bool* outer;
+    ~Leave() {
+      if (!destroyed) {
+        channel.destroyed_ = outer;
+      } else if (outer != nullptr) {
+        *outer = true;
+      }
+    }
+  } const leave{*this, destroyed, outer};
+  handler_.onFrame(frame);
+  return destroyed || !fd_ ? Step::kGone : Step::kFrame;
 }
 
 Channel::Step Channel::gone() {
-  loop_.del(fd_.get());
-  fd_.reset();
-  queue_.clear();
-  queuedBytes_ = 0;
+  close();
   handler_.onChannelClosed();
   return Step::kGone;
 }

@@ -27,14 +27,16 @@ namespace {
 
 SlotState stateOf(const Child& child) {
   switch (child.state()) {
-    case Child::State::kStarting:
+    case ChildState::kStarting:
       return SlotState::kStarting;
-    case Child::State::kReady:
+    case ChildState::kReady:
       return SlotState::kReady;
-    case Child::State::kDraining:
+    case ChildState::kDraining:
       return SlotState::kDraining;
-    case Child::State::kStopping:
+    case ChildState::kStopping:
       return SlotState::kStopping;
+    case ChildState::kGone:
+      break;
   }
   return SlotState::kStopped;
 }
@@ -56,14 +58,24 @@ SlotView Slot::view() const {
     view.since = current->since();
     view.generation = current->generation();
   } else if (successor) {
-    view.state = SlotState::kStarting;
+    view.state = stateOf(*successor);
+    view.since = successor->since();
   } else if (waiting) {
     view.state = SlotState::kBackoff;
     view.backoff = std::max(restartAt - Clock::now(), Clock::duration::zero());
+  } else if (retiring) {
+    view.state = stateOf(*retiring);
   } else {
     view.state = SlotState::kStopped;
   }
   return view;
+}
+
+std::unique_ptr<Child>* Slot::ownerOf(const Child& child) {
+  for (auto* owner : {&current, &successor, &retiring}) {
+    if (owner->get() == &child) return owner;
+  }
+  return nullptr;
 }
 
 }  // namespace detail
