@@ -1,6 +1,5 @@
 #include "brigade/Process/Channel.h"
 
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -45,8 +44,8 @@ Channel::Channel(EventInterface& loop, FileDescriptor fd,
 }
 
 Channel::~Channel() {
-  if (destroyed_ != nullptr) *destroyed_ = true;
-  close();
+  if (alive_ != nullptr) *alive_ = false;
+  if (fd_) loop_.del(fd_.get());
 }
 
 Channel::Result Channel::send(FrameKind kind, std::string_view payload,
@@ -110,33 +109,15 @@ void Channel::receive() {
   }
 }
 
-// No longer than what is there now: somebody else may hold the other end, and
-// go on sending.
 void Channel::drain() {
-  if (!fd_) return;
-  int bytes = kMaxQueue;
-  ::ioctl(fd_.get(), FIONREAD, &bytes);
-  constexpr int kPending = 2;  // a signal, an error: see receiveOne()
-  int frames = bytes / static_cast<int>(sizeof(Header)) + kPending;
-  while (frames-- > 0 && receiveOne() == Step::kFrame) {
+  while (fd_ && receiveOne() == Step::kFrame) {
   }
 }
 
-void Channel::close() {
-  if (!fd_) return;
-  loop_.del(fd_.get());
-  fd_.reset();
-  queue_.clear();
-  queuedBytes_ = 0;
-}
-
-// kFrame: there may be more.
 Channel::Step Channel::receiveOne() {
   std::array<char, sizeof(Header) + kMaxPayload> bytes;
   const ssize_t n = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
-  // The other end was closed with frames of ours unread. The kernel says so
-  // once, before it gives out what the other end had sent.
-  if (n < 0 && (errno == EINTR || errno == ECONNRESET)) return Step::kFrame;
+  if (n < 0 && errno == EINTR) return Step::kFrame;
   if (n < 0 && errno == EAGAIN) return Step::kEmpty;
   Header header;
   if (n < static_cast<ssize_t>(sizeof header)) return gone();
@@ -144,33 +125,21 @@ Channel::Step Channel::receiveOne() {
   const auto size = static_cast<std::size_t>(n) - sizeof header;
   // Whatever does not follow the rules is not our other end any more.
   if (header.magic != kMagic || header.size != size) return gone();
-  return deliver({static_cast<FrameKind>(header.kind),
-                  header.correlation,
-                  {bytes.data() + sizeof header, size}});
-}
-
-Channel::Step Channel::deliver(const Frame& frame) {
-  bool destroyed = false;
-  bool* const outer = std::exchange(destroyed_, &destroyed);
-  // Also when the handler throws.
-  struct Leave {
-    Channel& channel;
-    bool& destroyed;
-    bool* outer;
-    ~Leave() {
-      if (!destroyed) {
-        channel.destroyed_ = outer;
-      } else if (outer != nullptr) {
-        *outer = true;
-      }
-    }
-  } const leave{*this, destroyed, outer};
-  handler_.onFrame(frame);
-  return destroyed || !fd_ ? Step::kGone : Step::kFrame;
+  bool alive = true;
+  alive_ = &alive;
+  handler_.onFrame({static_cast<FrameKind>(header.kind),
+                    header.correlation,
+                    {bytes.data() + sizeof header, size}});
+  if (!alive) return Step::kGone;
+  alive_ = nullptr;
+  return Step::kFrame;
 }
 
 Channel::Step Channel::gone() {
-  close();
+  loop_.del(fd_.get());
+  fd_.reset();
+  queue_.clear();
+  queuedBytes_ = 0;
   handler_.onChannelClosed();
   return Step::kGone;
 }

@@ -35,7 +35,7 @@ struct Frame {
   std::string_view payload;       // valid until the callback returns
 };
 
-// Told what arrives. Both may destroy or close the channel.
+// Told what arrives. Both may destroy the channel.
 class ChannelHandler {
  public:
   virtual void onFrame(const Frame& frame) = 0;
@@ -65,11 +65,8 @@ class Channel final : private Watcher {
   Result send(FrameKind kind, std::string_view payload = {},
               std::uint64_t correlation = 0);
 
-  // Delivers what has arrived by now; for the last words of a dead process.
+  // Delivers what has arrived; for the last words of a dead process.
   void drain();
-
-  // Says and hears nothing more. onChannelClosed() is not called.
-  void close();
 
   // In a child that inherited the master's end: closes this copy.
   void closeInChild() { fd_.reset(); }
@@ -83,7 +80,6 @@ class Channel final : private Watcher {
   void onReady(Ready ready) override;
   void receive();
   Step receiveOne();
-  Step deliver(const Frame& frame);
   void flush();
   Step gone();
 
@@ -92,7 +88,7 @@ class Channel final : private Watcher {
   ChannelHandler& handler_;
   std::deque<std::string> queue_;
   std::size_t queuedBytes_ = 0;
-  bool* destroyed_ = nullptr;  // while a handler runs: told when we go
+  bool* alive_ = nullptr;  // while a handler runs: told when it destroys us
 };
 
 }  // namespace brigade

@@ -5,7 +5,6 @@
 namespace brigade {
 
 std::string ExitStatus::toString() const {
-  if (signal == 0 && code == kUnknown) return "exit status unknown";
   if (signal == 0) return "exit " + std::to_string(code);
   const char* name = ::sigabbrev_np(signal);
   return "killed by " +

@@ -54,9 +54,7 @@ struct ChildPlace {
 // at their defaults, the master's loop abandoned, siblings' channels closed.
 // `channel` is its end: it says kReady there once it serves, or kFailed and
 // why it cannot. The result is the exit status of the process; an exception is
-// exit status 1, and what() its kFailed. The process ends stopTimeout and a
-// second after its master has vanished, whatever it does (MasterDeath.h; a
-// change of user needs a second followMaster()).
+// exit status 1.
 using ChildMain =
     std::function<int(const ChildPlace& place, FileDescriptor channel)>;
 
@@ -94,15 +92,12 @@ struct SlotView {
 };
 
 // Told what happens; every function runs in the master's loop, and may call
-// the supervisor, but not destroy it.
+// the supervisor.
 class SupervisorHandler {
  public:
   virtual void onForked(const SlotView& slot) = 0;
   virtual void onReady(const SlotView& slot) = 0;
-  // A child cannot start, is not ready in time, or cannot be forked.
   virtual void onFailed(const SlotView& slot, std::string_view reason) = 0;
-  // `expected`: its end was asked for. slot.lastExit says more than `status`
-  // when the supervisor killed it: "killed by SIGKILL (not gone within 8 s)".
   virtual void onExit(const SlotView& slot, pid_t pid, ExitStatus status,
                       bool expected) = 0;
   // Frames from kFirstOfProgram on.
@@ -126,7 +121,7 @@ class Supervisor {
   using Done = std::function<void(bool ok, std::string_view reason)>;
 
   Supervisor(EventInterface& loop, SupervisorHandler& handler, Options options);
-  ~Supervisor();  // kills what still runs
+  ~Supervisor();
 
   // Before start(). Returns the group's number, 0 for the first.
   unsigned addGroup(ProcessGroup group);
@@ -138,12 +133,11 @@ class Supervisor {
   // New generation, slot by slot, never fewer ready children than before and
   // never more than one child above the count. A request during a reload means
   // one more round after it; `done` then waits for that. Refused while
-  // stopping. `done` may be empty, and may be called before reload() returns.
+  // stopping.
   void reload(Grace grace, Done done);
 
   // Ends every child; past stopTimeout with SIGKILL. A second call with kFast
-  // during a graceful one makes it fast. `done`, of the first call only, once
-  // all are gone; it may destroy the supervisor.
+  // during a graceful one makes it fast. `done` once all are gone.
   void stop(Grace grace, Done done);
 
   // To the ready (or starting) child of the slot.

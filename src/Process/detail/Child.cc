@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <system_error>
 #include <utility>
 
@@ -20,7 +19,7 @@ FileDescriptor openPidfd(pid_t pid) {
   FileDescriptor fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!fd) {
     throw std::system_error(errno, std::generic_category(),
-                            "cannot watch the process");
+                            "cannot watch a worker process");
   }
   return fd;
 }
@@ -36,17 +35,10 @@ ExitStatus statusOf(const siginfo_t& info) {
   return status;
 }
 
-std::string inWords(Clock::duration time) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time);
-  return ms.count() % 1000 == 0 ? std::to_string(ms.count() / 1000) + " s"
-                                : std::to_string(ms.count()) + " ms";
-}
-
 }  // namespace
 
 Child::Child(EventInterface& loop, ChildHandler& handler, pid_t pid,
-             FileDescriptor channel, unsigned generation,
-             Clock::duration readyTimeout)
+             FileDescriptor channel, unsigned generation)
     : loop_(loop),
       handler_(handler),
       pid_(pid),
@@ -55,9 +47,6 @@ Child::Child(EventInterface& loop, ChildHandler& handler, pid_t pid,
       generation_(generation),
       since_(Clock::now()) {
   loop_.add(pidfd_.get(), Interest::kRead, *this);
-  killAfter(readyTimeout, [this, readyTimeout] {
-    fail("not ready within " + inWords(readyTimeout));
-  });
 }
 
 Child::~Child() {
@@ -74,41 +63,32 @@ Clock::duration Child::served() const {
                                          : Clock::now() - readyAt_;
 }
 
-bool Child::move(ChildEvent event) {
-  const std::optional<ChildState> next = after(state_, event);
-  if (next) state_ = *next;
-  return next.has_value();
-}
-
-void Child::end(ChildEvent how, std::string_view payload,
-                Clock::duration patience) {
-  if (!move(how)) return;
-  // A process that does not read any more is killed all the same.
-  channel_.send(
-      how == ChildEvent::kStop ? FrameKind::kStop : FrameKind::kDrain, payload);
-  if (std::exchange(toldToEnd_, true)) return;
-  killAfter(patience, [this, patience] {
-    reason_ = "not gone within " + inWords(patience);
-  });
-}
-
-void Child::killAfter(Clock::duration patience,
-                      EventInterface::Callback first) {
+void Child::becameReady() {
+  readyAt_ = Clock::now();
+  if (state_ != State::kStarting) return;
+  state_ = State::kReady;
   loop_.del(deadline_);
-  deadline_ =
-      loop_.add(patience, Repeat::kOnce, [this, first = std::move(first)] {
-        kill();
-        first();
-      });
+}
+
+void Child::end(FrameKind how, std::string_view payload,
+                Clock::duration patience) {
+  const State next =
+      how == FrameKind::kStop ? State::kStopping : State::kDraining;
+  if (state_ == State::kStopping || state_ == next) return;
+  const bool first = !isEnding();
+  state_ = next;
+  // A process that does not read any more is killed all the same.
+  channel_.send(how, payload);
+  if (first) killAfter(patience);
+}
+
+void Child::killAfter(Clock::duration patience) {
+  loop_.del(deadline_);
+  deadline_ = loop_.add(patience, Repeat::kOnce, [this] { kill(); });
 }
 
 void Child::kill() {
   ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
-}
-
-void Child::fail(std::string_view reason) {
-  reason_ = reason;
-  handler_.onChildFailed(*this, reason);
 }
 
 void Child::closeInChild() {
@@ -118,33 +98,18 @@ void Child::closeInChild() {
 
 void Child::onReady(Ready) {
   siginfo_t info{};
-  const int result = ::waitid(kPidfd, static_cast<id_t>(pidfd_.get()), &info,
-                              WEXITED | WNOHANG);
-  if (result != 0 && errno == EINTR) return;
-  if (result == 0 && info.si_pid == 0) return;
-  // The program's own wait(2) may have been faster: it knows, we do not.
-  const ExitStatus status =
-      result == 0 ? statusOf(info) : ExitStatus{.code = ExitStatus::kUnknown};
+  if (::waitid(kPidfd, static_cast<id_t>(pidfd_.get()), &info,
+               WEXITED | WNOHANG) != 0 ||
+      info.si_pid == 0) {
+    return;
+  }
   loop_.del(deadline_);
   loop_.del(pidfd_.get());
   pidfd_.reset();
-  move(ChildEvent::kExit);
   channel_.drain();
-  // A grandchild may hold the other end and go on talking.
-  channel_.close();
-  handler_.onChildExit(*this, status);
+  handler_.onChildExit(*this, statusOf(info));
 }
 
-void Child::onFrame(const Frame& frame) {
-  if (frame.kind == FrameKind::kFailed) {
-    fail(frame.payload);
-  } else if (frame.kind != FrameKind::kReady) {
-    handler_.onChildFrame(*this, frame);
-  } else if (move(ChildEvent::kReady)) {
-    readyAt_ = Clock::now();
-    loop_.del(deadline_);
-    handler_.onChildReady(*this);
-  }
-}
+void Child::onFrame(const Frame& frame) { handler_.onChildFrame(*this, frame); }
 
 }  // namespace brigade::detail

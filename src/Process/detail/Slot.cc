@@ -27,16 +27,14 @@ namespace {
 
 SlotState stateOf(const Child& child) {
   switch (child.state()) {
-    case ChildState::kStarting:
+    case Child::State::kStarting:
       return SlotState::kStarting;
-    case ChildState::kReady:
+    case Child::State::kReady:
       return SlotState::kReady;
-    case ChildState::kDraining:
+    case Child::State::kDraining:
       return SlotState::kDraining;
-    case ChildState::kStopping:
+    case Child::State::kStopping:
       return SlotState::kStopping;
-    case ChildState::kGone:
-      break;
   }
   return SlotState::kStopped;
 }
@@ -58,24 +56,14 @@ SlotView Slot::view() const {
     view.since = current->since();
     view.generation = current->generation();
   } else if (successor) {
-    view.state = stateOf(*successor);
-    view.since = successor->since();
+    view.state = SlotState::kStarting;
   } else if (waiting) {
     view.state = SlotState::kBackoff;
     view.backoff = std::max(restartAt - Clock::now(), Clock::duration::zero());
-  } else if (retiring) {
-    view.state = stateOf(*retiring);
   } else {
     view.state = SlotState::kStopped;
   }
   return view;
-}
-
-std::unique_ptr<Child>* Slot::ownerOf(const Child& child) {
-  for (auto* owner : {&current, &successor, &retiring}) {
-    if (owner->get() == &child) return owner;
-  }
-  return nullptr;
 }
 
 }  // namespace detail

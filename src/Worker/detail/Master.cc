@@ -41,6 +41,8 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
       loop_(makeEventLoop("epoll")),
       startedAt_(std::chrono::system_clock::now()),
       started_(Clock::now()) {
+  // From here on a signal waits for the loop: it must not leave files behind.
+  watchSignals();
   makeServices(workers);
   makeRunDirectory();
   pidFile_ = std::make_unique<PidFile>(config_.pidFile);
@@ -139,7 +141,6 @@ void Master::watchSignals() {
 }
 
 int Master::run() {
-  watchSignals();
   for (const Service& service : services_) {
     const std::string address = service.addressText();
     log(LogLevel::kInfo,

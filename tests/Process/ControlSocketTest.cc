@@ -1,0 +1,115 @@
+#include "brigade/Process/ControlSocket.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/support/RunUntil.h"
+
+namespace brigade::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+class ControlSocketTest : public ::testing::Test {
+ protected:
+  ControlSocketTest() {
+    char name[] = "/tmp/brigade-control-XXXXXX";
+    directory_ = ::mkdtemp(name);
+    path = directory_ + "/a.sock";
+  }
+  ~ControlSocketTest() override { std::filesystem::remove_all(directory_); }
+
+  // A child asks and exits with 0 when the answers are as expected.
+  pid_t ask(const std::string& request,
+            const std::vector<std::string>& expected) {
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    std::vector<std::string> lines;
+    try {
+      askControlSocket(
+          path, request,
+          [&](std::string_view line) { lines.emplace_back(line); },
+          milliseconds(10'000));
+    } catch (const std::exception&) {
+      ::_exit(2);
+    }
+    ::_exit(lines == expected ? 0 : 1);
+  }
+  // Turns the loop until the child has ended; its exit code.
+  int resultOf(pid_t child) {
+    int status = -1;
+    EXPECT_TRUE(runUntil(
+        *loop, [&] { return ::waitpid(child, &status, WNOHANG) == child; }));
+    return WEXITSTATUS(status);
+  }
+
+  std::unique_ptr<EventInterface> loop = makeEventLoop("epoll");
+  std::string path;
+
+ private:
+  std::string directory_;
+};
+
+TEST_F(ControlSocketTest, AnswersComeLineByLineAndEndWithTheLastReply) {
+  const ControlSocket socket(
+      *loop, path, [](std::string_view request, ControlSocket::Reply reply) {
+        reply.line("you said " + std::string(request));
+        reply.line("bye");
+      });
+  EXPECT_EQ(resultOf(ask("hello", {"you said hello", "bye"})), 0);
+}
+
+TEST_F(ControlSocketTest, AnAnswerMayComeLate) {
+  std::optional<ControlSocket::Reply> kept;
+  const ControlSocket socket(*loop, path,
+                             [&](std::string_view, ControlSocket::Reply reply) {
+                               kept = std::move(reply);
+                             });
+  const pid_t child = ask("x", {"late"});
+  ASSERT_TRUE(runUntil(*loop, [&] { return kept.has_value(); }));
+  kept->line("late");
+  kept.reset();
+  EXPECT_EQ(resultOf(child), 0);
+}
+
+TEST_F(ControlSocketTest, TheFileIsForItsOwnerOnlyAndIsRemoved) {
+  {
+    const ControlSocket socket(
+        *loop, path, [](std::string_view, const ControlSocket::Reply&) {});
+    struct stat info {};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777U, 0600U);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(ControlSocketTest, NobodyThereIsAnErrorThatNamesThePath) {
+  try {
+    askControlSocket(
+        path, "x", [](std::string_view) {}, milliseconds(100));
+    FAIL();
+  } catch (const std::system_error& e) {
+    EXPECT_NE(std::string(e.what()).find(path), std::string::npos);
+  }
+}
+
+TEST_F(ControlSocketTest, APathTooLongIsNamed) {
+  const std::string longPath = "/tmp/" + std::string(120, 'x');
+  try {
+    const ControlSocket socket(
+        *loop, longPath, [](std::string_view, const ControlSocket::Reply&) {});
+    FAIL();
+  } catch (const std::system_error& e) {
+    EXPECT_NE(std::string(e.what()).find(longPath), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace brigade::test

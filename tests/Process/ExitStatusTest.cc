@@ -1,0 +1,25 @@
+#include "brigade/Process/ExitStatus.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+namespace brigade {
+namespace {
+
+TEST(ExitStatusTest, SaysHowAProcessEnded) {
+  EXPECT_EQ((ExitStatus{0, 0, false}).toString(), "exit 0");
+  EXPECT_EQ((ExitStatus{250, 0, false}).toString(), "exit 250");
+  EXPECT_EQ((ExitStatus{0, SIGKILL, false}).toString(), "killed by SIGKILL");
+  EXPECT_EQ((ExitStatus{0, SIGSEGV, true}).toString(),
+            "killed by SIGSEGV (core dumped)");
+  EXPECT_EQ((ExitStatus{0, 63, false}).toString(), "killed by signal 63");
+}
+
+TEST(ExitStatusTest, OnlyExitZeroIsOk) {
+  EXPECT_TRUE(ExitStatus{}.ok());
+  EXPECT_FALSE((ExitStatus{1, 0, false}).ok());
+  EXPECT_FALSE((ExitStatus{0, SIGTERM, false}).ok());
+}
+
+}  // namespace
+}  // namespace brigade
