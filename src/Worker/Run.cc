@@ -90,7 +90,8 @@ int start(const std::vector<Worker*>& workers, const RunConfig& config) {
   try {
     if (config.daemonize) daemon.emplace(config.stdoutFile);
     detail::Master master(workers, config, daemon ? &*daemon : nullptr);
-    return master.run();
+    master.run();
+    return ExitCode::kSuccess;
   } catch (const std::exception& e) {
     if (!daemon) return complain(config, e.what(), ExitCode::kFailure);
     daemon->failed(config.name + ": " + e.what());

@@ -45,8 +45,11 @@ class ControlSocketTest : public ::testing::Test {
   // Turns the loop until the child has ended; its exit code.
   int resultOf(pid_t child) {
     int status = -1;
-    EXPECT_TRUE(runUntil(
-        *loop, [&] { return ::waitpid(child, &status, WNOHANG) == child; }));
+    bool ended = false;
+    EXPECT_TRUE(runUntil(*loop, [&] {
+      ended = ended || ::waitpid(child, &status, WNOHANG) == child;
+      return ended;
+    }));
     return WEXITSTATUS(status);
   }
 

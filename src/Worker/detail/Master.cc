@@ -140,7 +140,7 @@ void Master::watchSignals() {
   }
 }
 
-int Master::run() {
+void Master::run() {
   for (const Service& service : services_) {
     const std::string address = service.addressText();
     log(LogLevel::kInfo,
@@ -154,7 +154,7 @@ int Master::run() {
     loop_->add(kStartPatience, Repeat::kOnce, [this] { checkStart(); });
   }
   loop_->loop();
-  return exitCode_;
+  if (!startFailure_.empty()) throw std::runtime_error(startFailure_);
 }
 
 // ---- The start
@@ -169,9 +169,7 @@ void Master::startDone() {
 void Master::startFailed(const std::string& reason) {
   if (!starting_) return;
   starting_ = false;
-  exitCode_ = 1;
-  log(LogLevel::kError, "start failed: " + reason);
-  if (daemon_ != nullptr) daemon_->failed(config_.name + ": " + reason);
+  startFailure_ = reason;
   stop(Grace::kFast);
 }
 

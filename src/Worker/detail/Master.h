@@ -34,8 +34,9 @@ class Master final : public SupervisorHandler {
          Daemon* daemon);
   ~Master();
 
-  // Forks and serves until stopped. Returns the exit code of the program.
-  int run();
+  // Forks and serves until stopped. Throws, when all is ended again, what the
+  // start failed of.
+  void run();
 
  private:
   void makeRunDirectory();
@@ -93,7 +94,7 @@ class Master final : public SupervisorHandler {
   std::unique_ptr<Supervisor> supervisor_;
 
   bool starting_ = true;
-  int exitCode_ = 0;
+  std::string startFailure_;
   std::map<unsigned, std::string> failures_;  // of the start, by index
   // Whoever asked for the stop or the reload that is under way.
   Replies stopReplies_;
