@@ -46,6 +46,7 @@ TEST_F(AcceptLockTest, ADeadHolderHasItNoMore) {
   EXPECT_TRUE(lock->tryLock());
   lock->unlock();
   EXPECT_TRUE(lock->tryLock()) << "it is whole again";
+  lock->unlock();
 }
 
 }  // namespace
