@@ -1,5 +1,6 @@
 #include "brigade/Process/Channel.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -25,6 +26,34 @@ constexpr std::uint16_t kMagic = 0xB4D1;  // version 1
 // Frames handled in one turn: others get their turn in between.
 constexpr int kBatch = 64;
 
+// Room for one descriptor beside a frame.
+struct Rights {
+  alignas(cmsghdr) char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+bool isTransient(int error) {
+  return error == EAGAIN || error == ENOBUFS || error == EINTR;
+}
+
+// A frame that waits keeps its descriptor even if the sender closes its own.
+FileDescriptor duplicate(int descriptor) {
+  if (descriptor < 0) return {};
+  FileDescriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  if (!copy) {
+    throw std::system_error(errno, std::generic_category(),
+                            "cannot pass a descriptor on");
+  }
+  return copy;
+}
+
+FileDescriptor takeRight(msghdr& message) {
+  const cmsghdr* const part = CMSG_FIRSTHDR(&message);
+  if (part == nullptr || part->cmsg_type != SCM_RIGHTS) return {};
+  int descriptor;
+  std::memcpy(&descriptor, CMSG_DATA(part), sizeof descriptor);
+  return FileDescriptor(descriptor);
+}
+
 }  // namespace
 
 std::pair<FileDescriptor, FileDescriptor> Channel::makePair() {
@@ -48,38 +77,49 @@ Channel::~Channel() {
   if (fd_) loop_.del(fd_.get());
 }
 
-Channel::Result Channel::send(FrameKind kind, std::string_view payload,
-                              std::uint64_t correlation) {
+Channel::Result Channel::send(const Frame& frame) {
+  const std::string_view payload = frame.payload;
   if (payload.size() > kMaxPayload) {
     throw std::length_error("a frame of " + std::to_string(payload.size()) +
                             " bytes; at most " + std::to_string(kMaxPayload));
   }
   if (!fd_) return Result::kGone;
-  Header header{kMagic, static_cast<std::uint16_t>(kind),
-                static_cast<std::uint32_t>(payload.size()), correlation};
+  Header header{kMagic, static_cast<std::uint16_t>(frame.kind),
+                static_cast<std::uint32_t>(payload.size()), frame.correlation};
   if (queue_.empty()) {
-    std::array<iovec, 2> pieces{
+    const std::array<iovec, 2> pieces{
         iovec{&header, sizeof header},
         iovec{const_cast<char*>(payload.data()), payload.size()}};
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = pieces.size();
-    if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL) >= 0) {
-      return Result::kSent;
-    }
+    if (transmit(pieces, frame.descriptor) >= 0) return Result::kSent;
     // Its end is reported by onChannelClosed(), after its last words.
-    if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR) {
-      return Result::kGone;
-    }
+    if (!isTransient(errno)) return Result::kGone;
   }
   const std::size_t size = sizeof header + payload.size();
   if (queuedBytes_ + size > kMaxQueue) return Result::kFull;
-  std::string frame(reinterpret_cast<const char*>(&header), sizeof header);
-  frame += payload;
-  queue_.push_back(std::move(frame));
+  std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
+  bytes += payload;
+  queue_.push_back({std::move(bytes), duplicate(frame.descriptor)});
   queuedBytes_ += size;
   loop_.add(fd_.get(), Interest::kReadWrite, *this);
   return Result::kQueued;
+}
+
+// Bytes, or -1 and errno, as sendmsg(2).
+ssize_t Channel::transmit(std::span<const iovec> pieces, int descriptor) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces.data());
+  message.msg_iovlen = pieces.size();
+  Rights rights;
+  if (descriptor >= 0) {
+    message.msg_control = rights.bytes;
+    message.msg_controllen = sizeof rights.bytes;
+    cmsghdr* const part = CMSG_FIRSTHDR(&message);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(part), &descriptor, sizeof descriptor);
+  }
+  return ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
 }
 
 void Channel::onReady(Ready ready) {
@@ -89,13 +129,13 @@ void Channel::onReady(Ready ready) {
 
 void Channel::flush() {
   while (!queue_.empty()) {
-    const std::string& frame = queue_.front();
-    const ssize_t n =
-        ::send(fd_.get(), frame.data(), frame.size(), MSG_NOSIGNAL);
-    if (n < 0 && (errno == EAGAIN || errno == ENOBUFS)) return;
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) break;  // the reading side reports it
-    queuedBytes_ -= frame.size();
+    Waiting& next = queue_.front();
+    const iovec piece{next.bytes.data(), next.bytes.size()};
+    if (transmit({&piece, 1}, next.descriptor.get()) < 0) {
+      if (isTransient(errno)) return;
+      break;  // the reading side reports it
+    }
+    queuedBytes_ -= next.bytes.size();
     queue_.pop_front();
   }
   queue_.clear();
@@ -116,7 +156,16 @@ void Channel::drain() {
 
 Channel::Step Channel::receiveOne() {
   std::array<char, sizeof(Header) + kMaxPayload> bytes;
-  const ssize_t n = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
+  iovec piece{bytes.data(), bytes.size()};
+  Rights rights;
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = rights.bytes;
+  message.msg_controllen = sizeof rights.bytes;
+  const ssize_t n = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
+  const FileDescriptor descriptor =
+      n < 0 ? FileDescriptor() : takeRight(message);
   if (n < 0 && errno == EINTR) return Step::kFrame;
   if (n < 0 && errno == EAGAIN) return Step::kEmpty;
   Header header;
@@ -128,8 +177,9 @@ Channel::Step Channel::receiveOne() {
   bool alive = true;
   alive_ = &alive;
   handler_.onFrame({static_cast<FrameKind>(header.kind),
+                    {bytes.data() + sizeof header, size},
                     header.correlation,
-                    {bytes.data() + sizeof header, size}});
+                    descriptor.get()});
   if (!alive) return Step::kGone;
   alive_ = nullptr;
   return Step::kFrame;

@@ -5,6 +5,8 @@
 // ordered, private, with backpressure. Never blocks: what the socket does not
 // take waits in a bounded queue. Belongs to one loop of one process.
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -15,6 +17,8 @@
 
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Events/FileDescriptor.h"
+
+struct iovec;
 
 namespace brigade {
 
@@ -31,8 +35,11 @@ enum class FrameKind : std::uint16_t {
 
 struct Frame {
   FrameKind kind;
+  std::string_view payload = {};  // received: valid until the callback returns
   std::uint64_t correlation = 0;  // an answer carries its question's
-  std::string_view payload;       // valid until the callback returns
+  // Travels along (SCM_RIGHTS, unix(7)) as a copy. A received one is closed
+  // when the callback returns: dup(2) it to keep it.
+  int descriptor = -1;
 };
 
 // Told what arrives. Both may destroy the channel.
@@ -62,8 +69,7 @@ class Channel final : private Watcher {
   ~Channel();
 
   // kFull: the frame was not taken. Throws std::length_error over kMaxPayload.
-  Result send(FrameKind kind, std::string_view payload = {},
-              std::uint64_t correlation = 0);
+  Result send(const Frame& frame);
 
   // Delivers what has arrived; for the last words of a dead process.
   void drain();
@@ -76,17 +82,22 @@ class Channel final : private Watcher {
 
  private:
   enum class Step : std::uint8_t { kFrame, kEmpty, kGone };
+  struct Waiting {
+    std::string bytes;  // header and payload
+    FileDescriptor descriptor;
+  };
 
   void onReady(Ready ready) override;
   void receive();
   Step receiveOne();
+  ssize_t transmit(std::span<const iovec> pieces, int descriptor);
   void flush();
   Step gone();
 
   EventInterface& loop_;
   FileDescriptor fd_;
   ChannelHandler& handler_;
-  std::deque<std::string> queue_;
+  std::deque<Waiting> queue_;
   std::size_t queuedBytes_ = 0;
   bool* alive_ = nullptr;  // while a handler runs: told when it destroys us
 };

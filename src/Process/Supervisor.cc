@@ -1,130 +1,25 @@
 #include "brigade/Process/Supervisor.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <deque>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
+#include "brigade/Process/detail/Fork.h"
 #include "brigade/Process/detail/Slot.h"
 
 namespace brigade {
-namespace {
-
 using detail::Child;
 using detail::Slot;
 
-// A fork copies one thread; locks that others hold would stay locked for ever.
-bool isSingleThreaded() {
-  const std::filesystem::directory_iterator tasks("/proc/self/task");
-  return std::distance(begin(tasks), end(tasks)) == 1;
-}
+Supervisor::Supervisor(EventInterface& loop, SupervisorHandler& handler,
+                       Options options)
+    : loop_(loop), handler_(handler), options_(options) {}
 
-// Blocks every signal while a fork has not yet told parent from child.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::sigprocmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+Supervisor::~Supervisor() = default;
 
- private:
-  sigset_t before_;
-};
-
-void resetSignals() {
-  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2,
-                           SIGCHLD, SIGALRM, SIGPWR}) {
-    ::signal(number, SIG_DFL);
-  }
-  ::signal(SIGPIPE, SIG_IGN);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-}  // namespace
-
-class Supervisor::Impl final : public detail::ChildHandler {
- public:
-  Impl(EventInterface& loop, SupervisorHandler& handler, Options options)
-      : loop_(loop), handler_(handler), options_(options) {}
-
-  unsigned addGroup(ProcessGroup group);
-  void start();
-  void reload(Grace grace, Done done);
-  void stop(Grace grace, Done done);
-  Channel::Result send(unsigned index, FrameKind kind, std::string_view payload,
-                       std::uint64_t correlation);
-  void broadcast(FrameKind kind, std::string_view payload);
-  void reapStrangers();
-  std::vector<SlotView> slots() const;
-  unsigned childCount() const;
-  bool stopping() const { return stopping_; }
-  bool reloading() const { return reloading_; }
-
- private:
-  void onChildFrame(Child& child, const Frame& frame) override;
-  void onChildExit(Child& child, ExitStatus status) override;
-
-  template <typename Visit>
-  void forEachChild(Visit visit) const;
-  Slot& slotOf(const Child& child);
-  std::unique_ptr<Child>& ownerOf(Slot& slot, const Child& child);
-  void bury(std::unique_ptr<Child> child);
-
-  // Forking.
-  std::unique_ptr<Child> fork(Slot& slot);
-  [[noreturn]] void runChild(const Slot& slot, pid_t master,
-                             FileDescriptor channel);
-  void forkCurrent(Slot& slot);
-  void scheduleRestart(Slot& slot, Clock::duration served);
-
-  // What a child did.
-  void onReady(Slot& slot, Child& child);
-  void onRetire(Slot& slot, Child& child);
-  void onCurrentGone(Slot& slot, Clock::duration served);
-  void onSuccessorGone(Slot& slot, const std::string& reason);
-
-  // Reloads.
-  void replaceNext();
-  void forkSuccessor(Slot& slot);
-  void endReload(bool ok, const std::string& reason);
-
-  void checkStopped();
-  void endChild(Child& child);
-
-  EventInterface& loop_;
-  SupervisorHandler& handler_;
-  Options options_;
-  std::vector<ProcessGroup> groups_;
-  std::vector<std::unique_ptr<Slot>> slots_;
-  std::vector<std::unique_ptr<Child>> buried_;
-
-  bool reloading_ = false;
-  bool again_ = false;  // another round was asked for
-  Grace reloadGrace_ = Grace::kFast;
-  Slot* replacing_ = nullptr;
-  std::deque<Slot*> toReplace_;
-  std::vector<Done> reloadDone_;
-  std::vector<Done> nextDone_;
-
-  bool stopping_ = false;
-  Grace stopGrace_ = Grace::kGraceful;
-  Done stopDone_;
-};
-
-unsigned Supervisor::Impl::addGroup(ProcessGroup group) {
+unsigned Supervisor::addGroup(ProcessGroup group) {
   const auto number = static_cast<unsigned>(groups_.size());
   for (unsigned i = 0; i < group.count; ++i) {
     auto slot = std::make_unique<Slot>();
@@ -137,7 +32,7 @@ unsigned Supervisor::Impl::addGroup(ProcessGroup group) {
   return number;
 }
 
-void Supervisor::Impl::start() {
+void Supervisor::start() {
   try {
     for (const auto& slot : slots_) slot->current = fork(*slot);
   } catch (...) {
@@ -149,54 +44,36 @@ void Supervisor::Impl::start() {
 
 // ---- Forking
 
-std::unique_ptr<Child> Supervisor::Impl::fork(Slot& slot) {
-  const std::string what = "cannot fork worker " + std::to_string(slot.index);
-  if (!isSingleThreaded()) {
-    throw CannotFork(what + ": this process has more than one thread");
-  }
+std::unique_ptr<Child> Supervisor::fork(Slot& slot) {
   auto [mine, theirs] = Channel::makePair();
-  // A child would write the parent's buffered output a second time.
-  std::fflush(nullptr);
-  const pid_t master = ::getpid();
+  const ChildPlace place{slot.index,          slot.slot,  slot.group,
+                         slot.generation + 1, ::getpid(), slot.lastPid};
   pid_t pid;
-  {
-    const SignalsBlocked blocked;
-    pid = ::fork();
-    if (pid == 0) {
+  try {
+    pid = detail::forkProcess([&, &mine = mine, &theirs = theirs] {
       mine.reset();
-      runChild(slot, master, std::move(theirs));
-    }
+      return runChild(place, std::move(theirs));
+    });
+  } catch (const std::runtime_error& e) {
+    throw CannotFork("cannot fork worker " + std::to_string(slot.index) + ": " +
+                     e.what());
   }
-  if (pid < 0) {
-    throw CannotFork(what + ": " + std::generic_category().message(errno));
-  }
-  auto child = std::make_unique<Child>(loop_, *this, pid, std::move(mine),
+  detail::ChildHandler& self = *this;
+  auto child = std::make_unique<Child>(loop_, self, pid, std::move(mine),
                                        ++slot.generation);
   child->killAfter(options_.readyTimeout);
   slot.lastPid = pid;
   return child;
 }
 
-void Supervisor::Impl::runChild(const Slot& slot, pid_t master,
-                                FileDescriptor channel) {
-  int status = 1;
-  try {
-    loop_.abandonInChild();
-    handler_.inChild();
-    forEachChild([](Child& child) { child.closeInChild(); });
-    resetSignals();
-    const ChildPlace place{slot.index,          slot.slot, slot.group,
-                           slot.generation + 1, master,    slot.lastPid};
-    status = groups_[slot.group].main(place, std::move(channel));
-  } catch (...) {
-    // Whoever wrote `main` has said why on the channel; here is nobody to tell.
-    status = 1;
-  }
-  std::fflush(nullptr);
-  ::_exit(status);
+int Supervisor::runChild(const ChildPlace& place, FileDescriptor channel) {
+  loop_.abandonInChild();
+  handler_.inChild();
+  forEachChild([](Child& child) { child.closeInChild(); });
+  return groups_[place.group].main(place, std::move(channel));
 }
 
-void Supervisor::Impl::forkCurrent(Slot& slot) {
+void Supervisor::forkCurrent(Slot& slot) {
   slot.waiting = false;
   ++slot.restarts;
   try {
@@ -209,7 +86,7 @@ void Supervisor::Impl::forkCurrent(Slot& slot) {
   handler_.onForked(slot.view());
 }
 
-void Supervisor::Impl::scheduleRestart(Slot& slot, Clock::duration served) {
+void Supervisor::scheduleRestart(Slot& slot, Clock::duration served) {
   const Clock::duration wait = slot.backoff.onDeath(served);
   slot.waiting = true;
   slot.restartAt = Clock::now() + wait;
@@ -220,7 +97,7 @@ void Supervisor::Impl::scheduleRestart(Slot& slot, Clock::duration served) {
 // ---- Children
 
 template <typename Visit>
-void Supervisor::Impl::forEachChild(Visit visit) const {
+void Supervisor::forEachChild(Visit visit) const {
   for (const auto& slot : slots_) {
     for (Child* child :
          {slot->current.get(), slot->successor.get(), slot->retiring.get()}) {
@@ -229,7 +106,7 @@ void Supervisor::Impl::forEachChild(Visit visit) const {
   }
 }
 
-Slot& Supervisor::Impl::slotOf(const Child& child) {
+Slot& Supervisor::slotOf(const Child& child) {
   const auto found =
       std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
         return slot->current.get() == &child ||
@@ -239,22 +116,21 @@ Slot& Supervisor::Impl::slotOf(const Child& child) {
   return **found;
 }
 
-std::unique_ptr<Child>& Supervisor::Impl::ownerOf(Slot& slot,
-                                                  const Child& child) {
+std::unique_ptr<Child>& Supervisor::ownerOf(Slot& slot, const Child& child) {
   if (slot.current.get() == &child) return slot.current;
   if (slot.successor.get() == &child) return slot.successor;
   return slot.retiring;
 }
 
 // A child is called from its own callback: it goes at the end of the turn.
-void Supervisor::Impl::bury(std::unique_ptr<Child> child) {
+void Supervisor::bury(std::unique_ptr<Child> child) {
   if (buried_.empty()) {
     loop_.defer([this] { buried_.clear(); });
   }
   buried_.push_back(std::move(child));
 }
 
-void Supervisor::Impl::onChildFrame(Child& child, const Frame& frame) {
+void Supervisor::onChildFrame(Child& child, const Frame& frame) {
   Slot& slot = slotOf(child);
   if (frame.kind == FrameKind::kReady) {
     onReady(slot, child);
@@ -268,7 +144,7 @@ void Supervisor::Impl::onChildFrame(Child& child, const Frame& frame) {
   }
 }
 
-void Supervisor::Impl::onReady(Slot& slot, Child& child) {
+void Supervisor::onReady(Slot& slot, Child& child) {
   child.becameReady();
   if (slot.successor.get() != &child) {
     handler_.onReady(slot.view());
@@ -285,7 +161,7 @@ void Supervisor::Impl::onReady(Slot& slot, Child& child) {
   }
 }
 
-void Supervisor::Impl::onChildExit(Child& child, ExitStatus status) {
+void Supervisor::onChildExit(Child& child, ExitStatus status) {
   Slot& slot = slotOf(child);
   const bool expected = child.isEnding();
   const pid_t pid = child.pid();
@@ -308,13 +184,13 @@ void Supervisor::Impl::onChildExit(Child& child, ExitStatus status) {
   checkStopped();
 }
 
-void Supervisor::Impl::onCurrentGone(Slot& slot, Clock::duration served) {
+void Supervisor::onCurrentGone(Slot& slot, Clock::duration served) {
   // Its successor, when there is one on its way, takes over when it is ready.
   if (stopping_ || slot.successor) return;
   scheduleRestart(slot, served);
 }
 
-void Supervisor::Impl::onSuccessorGone(Slot& slot, const std::string& reason) {
+void Supervisor::onSuccessorGone(Slot& slot, const std::string& reason) {
   if (!stopping_ && !slot.current) {
     scheduleRestart(slot, Clock::duration::zero());
   }
@@ -325,7 +201,7 @@ void Supervisor::Impl::onSuccessorGone(Slot& slot, const std::string& reason) {
 
 // ---- Reloads
 
-void Supervisor::Impl::reload(Grace grace, Done done) {
+void Supervisor::reload(Grace grace, Done done) {
   if (stopping_) {
     if (done) done(false, "the program is stopping");
     return;
@@ -348,7 +224,7 @@ void Supervisor::Impl::reload(Grace grace, Done done) {
   replaceNext();
 }
 
-void Supervisor::Impl::onRetire(Slot& slot, Child& child) {
+void Supervisor::onRetire(Slot& slot, Child& child) {
   if (stopping_ || &child != slot.current.get()) return;
   toReplace_.push_back(&slot);
   if (reloading_) return;
@@ -356,7 +232,7 @@ void Supervisor::Impl::onRetire(Slot& slot, Child& child) {
   replaceNext();
 }
 
-void Supervisor::Impl::replaceNext() {
+void Supervisor::replaceNext() {
   replacing_ = nullptr;
   if (!reloading_) return;
   if (toReplace_.empty()) {
@@ -368,7 +244,7 @@ void Supervisor::Impl::replaceNext() {
   forkSuccessor(*replacing_);
 }
 
-void Supervisor::Impl::forkSuccessor(Slot& slot) {
+void Supervisor::forkSuccessor(Slot& slot) {
   if (slot.waiting) {
     loop_.del(slot.restart);
     slot.waiting = false;
@@ -383,7 +259,7 @@ void Supervisor::Impl::forkSuccessor(Slot& slot) {
   handler_.onForked(slot.view());
 }
 
-void Supervisor::Impl::endReload(bool ok, const std::string& reason) {
+void Supervisor::endReload(bool ok, const std::string& reason) {
   reloading_ = false;
   replacing_ = nullptr;
   toReplace_.clear();
@@ -403,7 +279,7 @@ void Supervisor::Impl::endReload(bool ok, const std::string& reason) {
 
 // ---- The end
 
-void Supervisor::Impl::stop(Grace grace, Done done) {
+void Supervisor::stop(Grace grace, Done done) {
   const bool first = !std::exchange(stopping_, true);
   if (first) {
     stopDone_ = std::move(done);
@@ -417,7 +293,7 @@ void Supervisor::Impl::stop(Grace grace, Done done) {
   if (first) loop_.defer([this] { checkStopped(); });
 }
 
-void Supervisor::Impl::endChild(Child& child) {
+void Supervisor::endChild(Child& child) {
   if (stopGrace_ == Grace::kFast) {
     child.end(FrameKind::kStop, "", options_.stopTimeout);
   } else {
@@ -425,7 +301,7 @@ void Supervisor::Impl::endChild(Child& child) {
   }
 }
 
-void Supervisor::Impl::checkStopped() {
+void Supervisor::checkStopped() {
   if (!stopping_ || childCount() > 0 || !stopDone_) return;
   const Done done = std::exchange(stopDone_, nullptr);
   done(true, "");
@@ -433,32 +309,30 @@ void Supervisor::Impl::checkStopped() {
 
 // ---- Facts and frames
 
-Channel::Result Supervisor::Impl::send(unsigned index, FrameKind kind,
-                                       std::string_view payload,
-                                       std::uint64_t correlation) {
+Channel::Result Supervisor::send(unsigned index, const Frame& frame) {
   if (index == 0 || index > slots_.size()) return Channel::Result::kGone;
   Child* child = slots_[index - 1]->addressee();
   if (child == nullptr) return Channel::Result::kGone;
-  return child->channel().send(kind, payload, correlation);
+  return child->channel().send(frame);
 }
 
-void Supervisor::Impl::broadcast(FrameKind kind, std::string_view payload) {
-  forEachChild([&](Child& child) { child.channel().send(kind, payload); });
+void Supervisor::broadcast(const Frame& frame) {
+  forEachChild([&](Child& child) { child.channel().send(frame); });
 }
 
-std::vector<SlotView> Supervisor::Impl::slots() const {
+std::vector<SlotView> Supervisor::slots() const {
   std::vector<SlotView> views;
   for (const auto& slot : slots_) views.push_back(slot->view());
   return views;
 }
 
-unsigned Supervisor::Impl::childCount() const {
+unsigned Supervisor::childCount() const {
   unsigned count = 0;
   forEachChild([&](Child&) { ++count; });
   return count;
 }
 
-void Supervisor::Impl::reapStrangers() {
+void Supervisor::reapStrangers() {
   for (;;) {
     siginfo_t info{};
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
@@ -472,36 +346,5 @@ void Supervisor::Impl::reapStrangers() {
     ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED);
   }
 }
-
-// ---- The public face
-
-Supervisor::Supervisor(EventInterface& loop, SupervisorHandler& handler,
-                       Options options)
-    : impl_(std::make_unique<Impl>(loop, handler, options)) {}
-Supervisor::~Supervisor() = default;
-
-unsigned Supervisor::addGroup(ProcessGroup group) {
-  return impl_->addGroup(std::move(group));
-}
-void Supervisor::start() { impl_->start(); }
-void Supervisor::reload(Grace grace, Done done) {
-  impl_->reload(grace, std::move(done));
-}
-void Supervisor::stop(Grace grace, Done done) {
-  impl_->stop(grace, std::move(done));
-}
-Channel::Result Supervisor::send(unsigned index, FrameKind kind,
-                                 std::string_view payload,
-                                 std::uint64_t correlation) {
-  return impl_->send(index, kind, payload, correlation);
-}
-void Supervisor::broadcast(FrameKind kind, std::string_view payload) {
-  impl_->broadcast(kind, payload);
-}
-std::vector<SlotView> Supervisor::slots() const { return impl_->slots(); }
-unsigned Supervisor::childCount() const { return impl_->childCount(); }
-bool Supervisor::stopping() const { return impl_->stopping(); }
-bool Supervisor::reloading() const { return impl_->reloading(); }
-void Supervisor::reapStrangers() { impl_->reapStrangers(); }
 
 }  // namespace brigade

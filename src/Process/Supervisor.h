@@ -21,6 +21,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -31,8 +32,12 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/ExitStatus.h"
+#include "brigade/Process/detail/Child.h"
 
 namespace brigade {
+namespace detail {
+struct Slot;
+}  // namespace detail
 
 // "cannot fork worker 3: Resource temporarily unavailable".
 class CannotFork : public std::runtime_error {
@@ -110,7 +115,7 @@ class SupervisorHandler {
   ~SupervisorHandler() = default;
 };
 
-class Supervisor {
+class Supervisor final : private detail::ChildHandler {
  public:
   struct Options {
     // From drain or stop to SIGKILL.
@@ -122,6 +127,8 @@ class Supervisor {
 
   Supervisor(EventInterface& loop, SupervisorHandler& handler, Options options);
   ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
 
   // Before start(). Returns the group's number, 0 for the first.
   unsigned addGroup(ProcessGroup group);
@@ -141,23 +148,69 @@ class Supervisor {
   void stop(Grace grace, Done done);
 
   // To the ready (or starting) child of the slot.
-  Channel::Result send(unsigned index, FrameKind kind,
-                       std::string_view payload = {},
-                       std::uint64_t correlation = 0);
+  Channel::Result send(unsigned index, const Frame& frame);
   // To every child, draining ones included.
-  void broadcast(FrameKind kind, std::string_view payload = {});
+  void broadcast(const Frame& frame);
 
   std::vector<SlotView> slots() const;
   unsigned childCount() const;  // processes alive
-  bool stopping() const;
-  bool reloading() const;
+  bool stopping() const { return stopping_; }
+  bool reloading() const { return reloading_; }
 
   // As PID 1 a master inherits orphans: call on SIGCHLD to reap strangers.
   void reapStrangers();
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  using Child = detail::Child;
+  using Slot = detail::Slot;
+
+  void onChildFrame(Child& child, const Frame& frame) override;
+  void onChildExit(Child& child, ExitStatus status) override;
+
+  template <typename Visit>
+  void forEachChild(Visit visit) const;
+  Slot& slotOf(const Child& child);
+  std::unique_ptr<Child>& ownerOf(Slot& slot, const Child& child);
+  void bury(std::unique_ptr<Child> child);
+
+  // Forking.
+  std::unique_ptr<Child> fork(Slot& slot);
+  int runChild(const ChildPlace& place, FileDescriptor channel);
+  void forkCurrent(Slot& slot);
+  void scheduleRestart(Slot& slot, Clock::duration served);
+
+  // What a child did.
+  void onReady(Slot& slot, Child& child);
+  void onRetire(Slot& slot, Child& child);
+  void onCurrentGone(Slot& slot, Clock::duration served);
+  void onSuccessorGone(Slot& slot, const std::string& reason);
+
+  // Reloads.
+  void replaceNext();
+  void forkSuccessor(Slot& slot);
+  void endReload(bool ok, const std::string& reason);
+
+  void checkStopped();
+  void endChild(Child& child);
+
+  EventInterface& loop_;
+  SupervisorHandler& handler_;
+  Options options_;
+  std::vector<ProcessGroup> groups_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<std::unique_ptr<Child>> buried_;
+
+  bool reloading_ = false;
+  bool again_ = false;  // another round was asked for
+  Grace reloadGrace_ = Grace::kFast;
+  Slot* replacing_ = nullptr;
+  std::deque<Slot*> toReplace_;
+  std::vector<Done> reloadDone_;
+  std::vector<Done> nextDone_;
+
+  bool stopping_ = false;
+  Grace stopGrace_ = Grace::kGraceful;
+  Done stopDone_;
 };
 
 }  // namespace brigade

@@ -1,7 +1,9 @@
 #include "brigade/Process/Channel.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <optional>
 #include <string>
@@ -18,12 +20,15 @@ struct Receiver final : ChannelHandler {
   void onFrame(const Frame& frame) override {
     payloads.emplace_back(frame.payload);
     correlations.push_back(frame.correlation);
+    descriptors.emplace_back(frame.descriptor < 0 ? -1
+                                                  : ::dup(frame.descriptor));
     if (destroy != nullptr) destroy->reset();
   }
   void onChannelClosed() override { closed = true; }
 
   std::vector<std::string> payloads;
   std::vector<std::uint64_t> correlations;
+  std::vector<FileDescriptor> descriptors;
   bool closed = false;
   std::optional<Channel>* destroy = nullptr;
 };
@@ -48,7 +53,7 @@ TEST_F(ChannelTest, FramesOfEverySizeArriveWholeAndInOrder) {
   std::vector<std::string> sent;
   for (const std::size_t size : {0u, 1u, 1000u, 65535u, 65536u}) {
     sent.emplace_back(size, static_cast<char>('a' + size % 26));
-    left->send(kTest, sent.back(), size);
+    left->send({kTest, sent.back(), size});
   }
   ASSERT_TRUE(until([&] { return rightReceiver.payloads.size() == 5; }));
   EXPECT_EQ(rightReceiver.payloads, sent);
@@ -57,35 +62,63 @@ TEST_F(ChannelTest, FramesOfEverySizeArriveWholeAndInOrder) {
 }
 
 TEST_F(ChannelTest, ALargerFrameIsRefused) {
-  EXPECT_THROW(left->send(kTest, std::string(65537, 'x')), std::length_error);
+  const std::string payload(65537, 'x');
+  EXPECT_THROW(left->send({kTest, payload}), std::length_error);
+}
+
+TEST_F(ChannelTest, ADescriptorTravelsWithItsFrame) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const FileDescriptor in(ends[0]);
+  FileDescriptor out(ends[1]);
+  // The first goes at once, the last from the queue, when ours is closed.
+  const std::string payload(1024, 'x');
+  left->send({kTest, payload, 0, out.get()});
+  std::size_t sent = 1;
+  while (left->send({kTest, payload}) == Channel::Result::kSent) ++sent;
+  ASSERT_EQ(left->send({kTest, "last", 0, out.get()}),
+            Channel::Result::kQueued);
+  out.reset();
+  sent += 2;
+  ASSERT_TRUE(until([&] { return rightReceiver.payloads.size() == sent; }));
+  for (const std::size_t i : {std::size_t{0}, sent - 1}) {
+    ASSERT_TRUE(rightReceiver.descriptors[i]) << i;
+    ASSERT_EQ(::write(rightReceiver.descriptors[i].get(), "y", 1), 1);
+  }
+  EXPECT_FALSE(rightReceiver.descriptors[1]);
+  rightReceiver.descriptors.clear();
+  char bytes[4];
+  EXPECT_EQ(::read(in.get(), bytes, sizeof bytes), 2);
+  EXPECT_EQ(::read(in.get(), bytes, sizeof bytes), 0)
+      << "a copy of the descriptor is still open";
 }
 
 TEST_F(ChannelTest, APeerThatDoesNotReadFillsABoundedQueueOnly) {
   const std::string payload(1024, 'x');
   Channel::Result result{};
   std::size_t taken = 0;
-  while ((result = left->send(kTest, payload)) != Channel::Result::kFull) {
+  while ((result = left->send({kTest, payload})) != Channel::Result::kFull) {
     ASSERT_NE(result, Channel::Result::kGone);
     ++taken;
   }
   EXPECT_LE(left->queuedBytes(), Channel::kMaxQueue);
   ASSERT_TRUE(until([&] { return rightReceiver.payloads.size() == taken; }));
-  EXPECT_EQ(left->send(kTest, payload), Channel::Result::kSent);
+  EXPECT_EQ(left->send({kTest, payload}), Channel::Result::kSent);
 }
 
 TEST_F(ChannelTest, LastWordsComeBeforeTheEnd) {
-  for (int i = 0; i < 100; ++i) left->send(kTest, std::to_string(i));
+  for (int i = 0; i < 100; ++i) left->send({kTest, std::to_string(i)});
   left.reset();
   ASSERT_TRUE(until([&] { return rightReceiver.closed; }));
   ASSERT_EQ(rightReceiver.payloads.size(), 100u);
   EXPECT_EQ(rightReceiver.payloads[99], "99");
-  EXPECT_EQ(right->send(kTest), Channel::Result::kGone);
+  EXPECT_EQ(right->send({kTest}), Channel::Result::kGone);
 }
 
 TEST_F(ChannelTest, AHandlerMayDestroyItsChannel) {
   rightReceiver.destroy = &right;
-  left->send(kTest, "one");
-  left->send(kTest, "two");
+  left->send({kTest, "one"});
+  left->send({kTest, "two"});
   ASSERT_TRUE(until([&] { return leftReceiver.closed; }));
   EXPECT_EQ(rightReceiver.payloads, std::vector<std::string>{"one"});
 }

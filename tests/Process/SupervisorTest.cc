@@ -30,11 +30,11 @@ class Obedient final : public ChannelHandler {
 
   int run() {
     if (orders_.failToStart) {
-      channel_.send(FrameKind::kFailed, "told to fail");
+      channel_.send({FrameKind::kFailed, "told to fail"});
       return 1;
     }
     if (orders_.dieAtStart) return 3;
-    channel_.send(FrameKind::kReady);
+    channel_.send({FrameKind::kReady});
     loop_->loop();
     return 0;
   }
@@ -42,7 +42,7 @@ class Obedient final : public ChannelHandler {
  private:
   void onFrame(const Frame& frame) override {
     if (frame.kind == FrameKind::kFirstOfProgram) {
-      channel_.send(frame.kind, frame.payload);
+      channel_.send({frame.kind, frame.payload});
     } else if (!orders_.ignoreOrders) {
       loop_->stop();
     }
@@ -241,11 +241,11 @@ TEST_F(SupervisorTest, AChildThatIgnoresItsOrdersIsKilledAtTheDeadline) {
 
 TEST_F(SupervisorTest, FramesReachTheChildAndComeBack) {
   startReady(2);
-  EXPECT_EQ(supervisor.send(2, FrameKind::kFirstOfProgram, "ping"),
+  EXPECT_EQ(supervisor.send(2, {FrameKind::kFirstOfProgram, "ping"}),
             Channel::Result::kSent);
   ASSERT_TRUE(until([&] { return frames.size() == 1; }));
   EXPECT_EQ(frames[0], "ping");
-  EXPECT_EQ(supervisor.send(3, FrameKind::kFirstOfProgram),
+  EXPECT_EQ(supervisor.send(3, {FrameKind::kFirstOfProgram}),
             Channel::Result::kGone);
 }
 

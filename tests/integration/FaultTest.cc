@@ -261,6 +261,12 @@ TEST_F(FaultTest, ReadersThatStopReadingCostLittleMemory) {
   const pid_t pid = program.workerPid(1);
   constexpr std::size_t kWanted = 64u * 1024 * 1024;
   constexpr std::size_t kReaders = 20;
+#ifdef __SANITIZE_ADDRESS__
+  // Its shadow of the same memory is an eighth more, and its allocator rounds.
+  constexpr std::size_t kMost = 24'000'000;
+#else
+  constexpr std::size_t kMost = 20'000'000;
+#endif
   std::vector<Client> readers;
   for (std::size_t i = 0; i < kReaders; ++i) {
     readers.emplace_back(program.port());
@@ -279,7 +285,7 @@ TEST_F(FaultTest, ReadersThatStopReadingCostLittleMemory) {
     return found;
   };
   ASSERT_TRUE(eventually([&] { return count("onBufferFull") == kReaders; }));
-  EXPECT_LE(residentBytes(pid) - before, 20'000'000u);
+  EXPECT_LE(residentBytes(pid) - before, kMost);
   EXPECT_EQ(count("onBufferDrain"), 0u);
   EXPECT_EQ(Client(program.port()).ask("echo fine"), "fine");
   // One of them reads on, and gets it all.
@@ -319,6 +325,8 @@ TEST_F(FaultTest, TenThousandConnectionsAreOpenAtOnce) {
   for (std::size_t i = 0; i < most; i += 97) {
     ASSERT_EQ(clients[i].ask("echo x"), "x") << i;
   }
+  const Outcome list = program.command({"connections", "--json"});
+  EXPECT_EQ(nlohmann::json::parse(list.out).size(), most) << list.err;
   clients.clear();
   EXPECT_TRUE(eventually([&] { return total("connections") == 0; }));
   ::setrlimit(RLIMIT_NOFILE, &before);

@@ -271,6 +271,26 @@ TEST_F(StartStopTest, LogsAreReopenedAfterARotation) {
   EXPECT_EQ(program.command({"stop"}).code, 0);
 }
 
+TEST_F(StartStopTest, WorkersOfAnotherUserWriteTheNewLogAsWell) {
+  const std::string log = program.directory() + "/a.log";
+  std::vector<std::string> environment;
+  if (::getuid() == 0) environment = {"SERVER_USER=nobody"};
+  const Outcome start =
+      runCommand({BRIGADE_SUBJECT, "start", "-d", "--workers", "1", "--run-dir",
+                  program.directory(), "--log-file", log},
+                 environment);
+  ASSERT_EQ(start.code, 0) << start.err;
+  std::filesystem::rename(log, program.directory() + "/b.log");
+  EXPECT_EQ(program.command({"reopen"}).code, 0);
+  Client bad(program.port());
+  ASSERT_TRUE(bad.send("throw\n"));
+  EXPECT_EQ(bad.rest(), "");
+  std::ostringstream text;
+  text << std::ifstream(log).rdbuf();
+  EXPECT_NE(text.str().find("asked to throw"), std::string::npos) << text.str();
+  EXPECT_EQ(program.command({"stop"}).code, 0);
+}
+
 TEST_F(StartStopTest, CallbacksComeInTheirOrder) {
   const std::string events = program.directory() + "/events.log";
   program.start({}, {"EVENT_LOG=" + events});
@@ -337,6 +357,29 @@ TEST_F(StartStopTest, RootDropsPrivileges) {
   }
   program.start({}, {"SERVER_USER=nobody"});
   EXPECT_EQ(Client(program.port()).ask("uid"), "65534");
+}
+
+TEST_F(StartStopTest, AsProcessOneItReapsTheOrphansOfOthers) {
+  std::vector<std::string> container{"/usr/bin/unshare", "--pid", "--fork",
+                                     "--kill-child"};
+  if (::getuid() != 0) container.emplace_back("--map-root-user");
+  std::vector<std::string> attempt = container;
+  attempt.emplace_back("/bin/true");
+  if (runCommand(attempt).code != 0) {
+    GTEST_SKIP() << "this machine allows no PID namespace";
+  }
+  Program contained(BRIGADE_SUBJECT, container);
+  contained.start({"--workers", "2"});
+  const auto inside = childrenOf(contained.masterPid());
+  ASSERT_EQ(inside.size(), 1u);
+  EXPECT_NE(contained.log().find("master [1]"), std::string::npos);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Client(contained.port()).ask("orphan"), "done");
+  }
+  EXPECT_TRUE(eventually([&] { return childrenOf(inside[0]).size() == 2; }))
+      << childrenOf(inside[0]).size() << " children";
+  EXPECT_EQ(contained.command({"stop"}).code, 0);
+  EXPECT_EQ(contained.wait(), 0);
 }
 
 TEST_F(StartStopTest, AGracefulStopAnswersWhatWasAsked) {

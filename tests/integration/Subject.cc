@@ -2,7 +2,7 @@
 // it is told, well or badly.
 //
 //   pid | index | echo TEXT | throw | exit N | abort | spin MS | slow MS |
-//   big BYTES | fds
+//   big BYTES | fds | orphan
 //
 // From the environment: ACCEPT_MODE (reusePort, shared, locked), SERVER_USER,
 // DIE_AT_START and THROW_AT_START (an index, or "all"), MAX_CONNECTIONS,
@@ -11,6 +11,8 @@
 
 #include <brigade/brigade.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -117,12 +119,28 @@ class Subject : public brigade::Worker {
       connection.send(std::to_string(index()));
     } else if (verb == "uid") {
       connection.send(std::to_string(::getuid()));
+    } else if (verb == "orphan") {
+      leaveAnOrphan();
+      connection.send("done");
     } else if (verb == "fds") {
       connection.send(descriptors());
     } else {
       return false;
     }
     return true;
+  }
+
+  // A process whose parent has ended, and which ends after it.
+  static void leaveAnOrphan() {
+    const pid_t parent = ::fork();
+    if (parent == 0) {
+      const pid_t self = ::getpid();
+      if (::fork() == 0) {
+        while (::getppid() == self) ::sched_yield();
+      }
+      ::_exit(0);
+    }
+    ::waitpid(parent, nullptr, 0);
   }
 
   bool misbehave(std::string_view verb, const std::string& argument) {

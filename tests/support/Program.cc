@@ -76,14 +76,6 @@ bool waitFor(pid_t pid, milliseconds patience, int& status) {
   return ::waitpid(pid, &status, 0) == pid;
 }
 
-std::vector<pid_t> childrenOf(pid_t pid) {
-  std::vector<pid_t> children;
-  std::ifstream file("/proc/" + std::to_string(pid) + "/task/" +
-                     std::to_string(pid) + "/children");
-  for (pid_t child; file >> child;) children.push_back(child);
-  return children;
-}
-
 }  // namespace
 
 Outcome runCommand(const std::vector<std::string>& command,
@@ -121,7 +113,8 @@ bool eventually(const std::function<bool()>& condition, seconds patience) {
   return true;
 }
 
-Program::Program(std::string binary) : binary_(std::move(binary)) {
+Program::Program(std::string binary, std::vector<std::string> prefix)
+    : binary_(std::move(binary)), prefix_(std::move(prefix)) {
   char name[] = "/tmp/brigade-test-XXXXXX";
   directory_ = ::mkdtemp(name);
   errors_ = directory_ + "/stderr.log";
@@ -161,7 +154,8 @@ Program::~Program() {
 void Program::launch(std::vector<std::string> options,
                      const std::vector<std::string>& environment) {
   ASSERT_EQ(master_, 0) << "already started";
-  std::vector<std::string> words{binary_, "start", "--run-dir", directory_};
+  std::vector<std::string> words = prefix_;
+  words.insert(words.end(), {binary_, "start", "--run-dir", directory_});
   words.insert(words.end(), options.begin(), options.end());
   std::filesystem::remove(errors_);  // of an earlier start
   const FileDescriptor err(openAt(errors_));
@@ -242,6 +236,14 @@ bool processExists(pid_t pid) {
   std::string stat = contentOf("/proc/" + std::to_string(pid) + "/stat");
   const auto behindName = stat.rfind(") ");
   return behindName != std::string::npos && stat[behindName + 2] != 'Z';
+}
+
+std::vector<pid_t> childrenOf(pid_t pid) {
+  std::vector<pid_t> children;
+  std::ifstream file("/proc/" + std::to_string(pid) + "/task/" +
+                     std::to_string(pid) + "/children");
+  for (pid_t child; file >> child;) children.push_back(child);
+  return children;
 }
 
 double cpuSeconds(pid_t pid) {

@@ -30,7 +30,8 @@ bool eventually(const std::function<bool()>& condition,
 
 class Program {
  public:
-  explicit Program(std::string binary);
+  // `prefix` stands in front of "BINARY start": a command that runs another.
+  explicit Program(std::string binary, std::vector<std::string> prefix = {});
   // Kills what still runs, and fails the test if a process of the program
   // outlives that or anything but logs stays in the run directory.
   ~Program();
@@ -63,6 +64,7 @@ class Program {
 
  private:
   std::string binary_;
+  std::vector<std::string> prefix_;
   std::string directory_;
   std::string errors_;  // file
   pid_t master_ = 0;
@@ -74,6 +76,8 @@ class Program {
 std::string example(const std::string& name);
 
 bool processExists(pid_t pid);
+// Zombies included.
+std::vector<pid_t> childrenOf(pid_t pid);
 // User and system time so far.
 double cpuSeconds(pid_t pid);
 std::size_t residentBytes(pid_t pid);

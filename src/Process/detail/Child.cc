@@ -78,7 +78,7 @@ void Child::end(FrameKind how, std::string_view payload,
   const bool first = !isEnding();
   state_ = next;
   // A process that does not read any more is killed all the same.
-  channel_.send(how, payload);
+  channel_.send({how, payload});
   if (first) killAfter(patience);
 }
 

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #include <system_error>
 #include <vector>
 
-#include "brigade/Events/FileDescriptor.h"
 #include "brigade/Process/ControlSocket.h"
 #include "brigade/Process/PidFile.h"
 #include "brigade/Worker/detail/Printable.h"
@@ -50,24 +48,10 @@ struct Answer {
   std::string reason = "the server closed the connection without an answer";
 };
 
-// The master's own process, to be waited for. Empty when there is none, or in
-// another PID namespace, where its number means nothing.
-FileDescriptor openProcess(pid_t pid) {
-  return FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-}
-
 milliseconds left(steady_clock::time_point deadline) {
   const auto rest =
       std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
   return std::max(rest, milliseconds(0));
-}
-
-void waitForExit(const FileDescriptor& process,
-                 steady_clock::time_point deadline) {
-  pollfd wait = {process.get(), POLLIN, 0};
-  while (::poll(&wait, 1, static_cast<int>(left(deadline).count())) < 0 &&
-         errno == EINTR) {
-  }
 }
 
 // SIGINT and SIGTERM wait until they are asked for, while this lives.
@@ -187,19 +171,14 @@ class Client {
 
   int stop() const {
     const auto deadline = steady_clock::now() + config_.stopTimeout + kMargin;
-    Holder holder;
-    FileDescriptor process;
-    do {  // until the process is that of the holder, not of a successor
-      holder = look();
-      if (holder.state != PidFile::State::kRunning) {
-        sayNotRunning(holder);
-        return kNotRunning;
-      }
-      process = openProcess(holder.pid);
-    } while (look().pid != holder.pid);
+    const Holder holder = look();
+    if (holder.state != PidFile::State::kRunning) {
+      sayNotRunning(holder);
+      return kNotRunning;
+    }
     say("stopping pid " + std::to_string(holder.pid));
     const Answer answer = ask(request("stop"), left(deadline));
-    if (!waitUntilGone(holder, process, leaveBy(answer, deadline))) {
+    if (!waitUntilGone(holder, leaveBy(answer, deadline))) {
       return fail(holder, "stop",
                   answer.ok ? "it is still there" : answer.reason);
     }
@@ -219,10 +198,10 @@ class Client {
     return leaving ? std::min(now + kMargin, deadline) : now;
   }
 
-  // The lock goes when the master's process ends.
-  bool waitUntilGone(const Holder& holder, const FileDescriptor& process,
+  // The lock goes when the master's process ends. Its pid says less: it may be
+  // one of another namespace, and somebody else's here.
+  bool waitUntilGone(const Holder& holder,
                      steady_clock::time_point deadline) const {
-    if (process) waitForExit(process, deadline);
     for (;;) {
       // Another master may have taken it meanwhile.
       const Holder now = look();

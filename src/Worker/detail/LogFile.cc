@@ -61,10 +61,18 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
   void open(const std::string& path) {
     FileDescriptor fd = path.empty() ? FileDescriptor() : openForAppend(path);
     const std::lock_guard lock(mutex_);
-    file_ = std::move(fd);
     path_ = path;
-    lossReported_ = false;
-    torn_ = false;
+    use(std::move(fd));
+  }
+
+  void take(int descriptor) {
+    FileDescriptor fd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    if (!fd) {
+      throw std::system_error(errno, std::generic_category(),
+                              "cannot take the log over");
+    }
+    const std::lock_guard lock(mutex_);
+    if (file_) use(std::move(fd));
   }
 
   std::string path() {
@@ -85,6 +93,12 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
   }
 
  private:
+  void use(FileDescriptor fd) {
+    file_ = std::move(fd);
+    lossReported_ = false;
+    torn_ = false;
+  }
+
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
@@ -188,6 +202,14 @@ void reopenLog() {
   if (path.empty()) return;
   try {
     state().sink->open(path);
+  } catch (const std::system_error& error) {
+    log(LogLevel::kError, "reopen: " + std::string(error.what()));
+  }
+}
+
+void takeLog(int descriptor) {
+  try {
+    state().sink->take(descriptor);
   } catch (const std::system_error& error) {
     log(LogLevel::kError, "reopen: " + std::string(error.what()));
   }

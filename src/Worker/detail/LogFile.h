@@ -13,9 +13,12 @@ namespace brigade::detail {
 
 // An empty path means stderr. Throws std::system_error naming the path.
 void openLog(const std::string& path, LogLevel level);
-// After a rotation: opens the path anew (in a worker: with its own rights).
-// Keeps the old descriptor and logs why when that fails.
+// After a rotation: opens the path anew. Keeps the old file and logs why when
+// that fails.
 void reopenLog();
+// The same with a file that another process has opened; copies `descriptor`.
+// Does nothing when the log is stderr.
+void takeLog(int descriptor);
 // Stands in every line of this process: "master", "shout worker 3".
 void setLogName(std::string_view name);
 int logDescriptor();

@@ -237,7 +237,7 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
 }
 
 void Master::onReloadSkipped(const SlotView& slot) {
-  supervisor_->send(slot.index, frames::kReloadNotice);
+  supervisor_->send(slot.index, {frames::kReloadNotice});
 }
 
 void Master::inChild() {
@@ -276,7 +276,8 @@ void Master::reload(Grace grace) {
 
 void Master::reopen() {
   reopenLog();
-  supervisor_->broadcast(frames::kReopenLog);
+  supervisor_->broadcast(
+      {.kind = frames::kReopenLog, .descriptor = logDescriptor()});
   log(LogLevel::kInfo, "log reopened");
 }
 

@@ -201,7 +201,7 @@ void Master::answerConnections(const ControlSocket::Reply& reply) {
   ConnectionsQuery query{reply, 0, {}};
   for (const SlotView& slot : supervisor_->slots()) {
     const auto sent =
-        supervisor_->send(slot.index, frames::kListConnections, {}, id);
+        supervisor_->send(slot.index, {frames::kListConnections, "0", id});
     if (sent == Channel::Result::kSent || sent == Channel::Result::kQueued) {
       ++query.waiting;
     }
@@ -213,7 +213,7 @@ void Master::answerConnections(const ControlSocket::Reply& reply) {
   if (nobody) finishConnections(id);
 }
 
-void Master::onFrame(const SlotView&, const Frame& frame) {
+void Master::onFrame(const SlotView& slot, const Frame& frame) {
   const auto query = queries_.find(frame.correlation);
   if (query == queries_.end()) return;
   if (frame.kind == frames::kConnectionLines) {
@@ -223,6 +223,9 @@ void Master::onFrame(const SlotView&, const Frame& frame) {
       query->second.reply.line(connectionLine(lines.substr(0, end)));
       lines.remove_prefix(end + 1);
     }
+  } else if (frame.kind == frames::kMoreConnections) {
+    supervisor_->send(slot.index, {frames::kListConnections, frame.payload,
+                                   frame.correlation});
   } else if (frame.kind == frames::kConnectionsEnd) {
     if (--query->second.waiting == 0) finishConnections(frame.correlation);
   }

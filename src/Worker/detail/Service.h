@@ -22,11 +22,16 @@ namespace brigade::detail {
 
 // Frames between the master and its worker processes, besides Supervisor's.
 namespace frames {
+// Brings the descriptor of the new log: the worker's user may not open it.
 constexpr auto kReopenLog = static_cast<FrameKind>(64);
 constexpr auto kReloadNotice = static_cast<FrameKind>(65);
+// Asks for connections from a place in the table on, and is answered with lines
+// of JSON, and then with the next place to ask for or with the end: the master
+// sets the pace, so a list of any length fits through the channel.
 constexpr auto kListConnections = static_cast<FrameKind>(66);
 constexpr auto kConnectionLines = static_cast<FrameKind>(67);
-constexpr auto kConnectionsEnd = static_cast<FrameKind>(68);
+constexpr auto kMoreConnections = static_cast<FrameKind>(68);
+constexpr auto kConnectionsEnd = static_cast<FrameKind>(69);
 }  // namespace frames
 
 struct Service {

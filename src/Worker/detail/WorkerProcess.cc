@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <stdexcept>
 #include <system_error>
@@ -13,7 +14,6 @@
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Worker/Log.h"
 #include "brigade/Worker/detail/LogFile.h"
-#include "brigade/Worker/detail/Status.h"
 
 namespace brigade::detail {
 namespace {
@@ -104,14 +104,15 @@ void WorkerProcess::start() {
   openTable();
   worker_.onWorkerStart();
   if (acceptor_) acceptor_->resume();
-  channel_->send(FrameKind::kReady);
+  channel_->send({FrameKind::kReady});
 }
 
 int WorkerProcess::run() {
   try {
     start();
   } catch (...) {
-    channel_->send(FrameKind::kFailed, describe(std::current_exception()));
+    const std::string reason = describe(std::current_exception());
+    channel_->send({FrameKind::kFailed, reason});
     return 1;
   }
   loop_->loop();
@@ -134,11 +135,11 @@ void WorkerProcess::onFrame(const Frame& frame) {
   } else if (frame.kind == FrameKind::kStop) {
     stop();
   } else if (frame.kind == frames::kReopenLog) {
-    reopenLog();
+    takeLog(frame.descriptor);
   } else if (frame.kind == frames::kReloadNotice) {
     tellReload();
   } else if (frame.kind == frames::kListConnections) {
-    listConnections(frame.correlation);
+    listConnections(frame);
   }
 }
 
@@ -158,39 +159,50 @@ void WorkerProcess::onChannelClosed() {
   service_.listeners.clear();
 }
 
-void WorkerProcess::listConnections(std::uint64_t correlation) {
+void WorkerProcess::listConnections(const Frame& question) {
+  const std::uint64_t correlation = question.correlation;
+  const std::size_t places = table_ ? table_->places() : 0;
+  std::size_t place = 0;
+  std::from_chars(question.payload.data(),
+                  question.payload.data() + question.payload.size(), place);
   std::string lines;
-  auto sendLines = [&] {
-    if (!lines.empty()) {
-      channel_->send(frames::kConnectionLines, lines, correlation);
-    }
-    lines.clear();
-  };
-  if (table_) {
-    table_->forEach([&](TcpConnection& connection) {
-      ConnectionStatus status;
-      status.worker = place_.index;
-      status.pid = ::getpid();
-      status.name = service_.name;
-      status.id = connection.id().value();
-      status.protocol = service_.address->protocol;
-      status.remote = connection.remoteAddress();
-      status.local = connection.localAddress();
-      status.state = connection.status() == TcpConnection::Status::kClosing
-                         ? "closing"
-                     : connection.paused() ? "paused"
-                                           : "established";
-      status.receiveQueue = connection.receiveQueueSize();
-      status.sendQueue = connection.sendQueueSize();
-      status.bytesRead = connection.bytesRead();
-      status.bytesWritten = connection.bytesWritten();
-      const std::string line = toJson(status) + "\n";
-      if (lines.size() + line.size() > Channel::kMaxPayload) sendLines();
-      lines += line;
-    });
+  for (; place < places; ++place) {
+    const TcpConnection* const connection = table_->at(place);
+    if (connection == nullptr) continue;
+    const std::string line = toJson(statusOf(*connection)) + "\n";
+    if (lines.size() + line.size() > Channel::kMaxPayload) break;
+    lines += line;
   }
-  sendLines();
-  channel_->send(frames::kConnectionsEnd, {}, correlation);
+  if (!lines.empty()) {
+    channel_->send({frames::kConnectionLines, lines, correlation});
+  }
+  if (place < places) {
+    const std::string next = std::to_string(place);
+    channel_->send({frames::kMoreConnections, next, correlation});
+  } else {
+    channel_->send({frames::kConnectionsEnd, {}, correlation});
+  }
+}
+
+ConnectionStatus WorkerProcess::statusOf(
+    const TcpConnection& connection) const {
+  ConnectionStatus status;
+  status.worker = place_.index;
+  status.pid = ::getpid();
+  status.name = service_.name;
+  status.id = connection.id().value();
+  status.protocol = service_.address->protocol;
+  status.remote = connection.remoteAddress();
+  status.local = connection.localAddress();
+  status.state = connection.status() == TcpConnection::Status::kClosing
+                     ? "closing"
+                 : connection.paused() ? "paused"
+                                       : "established";
+  status.receiveQueue = connection.receiveQueueSize();
+  status.sendQueue = connection.sendQueueSize();
+  status.bytesRead = connection.bytesRead();
+  status.bytesWritten = connection.bytesWritten();
+  return status;
 }
 
 // ---- Accepting
@@ -259,7 +271,7 @@ void WorkerProcess::stop() {
   loop_->stop();
 }
 
-void WorkerProcess::retire() { channel_->send(FrameKind::kRetire); }
+void WorkerProcess::retire() { channel_->send({FrameKind::kRetire}); }
 
 // ---- Timers and log
 

@@ -19,6 +19,7 @@
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/Supervisor.h"
 #include "brigade/Worker/detail/Service.h"
+#include "brigade/Worker/detail/Status.h"
 
 namespace brigade::detail {
 
@@ -65,7 +66,8 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void closeQuietConnections();
   void endWhenDrained();
   void stop();
-  void listConnections(std::uint64_t correlation);
+  void listConnections(const Frame& question);
+  ConnectionStatus statusOf(const TcpConnection& connection) const;
 
   Service& service_;
   Worker& worker_;
