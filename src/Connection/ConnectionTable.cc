@@ -38,6 +38,7 @@ ConnectionTable::~ConnectionTable() {
 TcpConnection& ConnectionTable::adopt(FileDescriptor socket,
                                       const Endpoint& remote) {
   std::unique_ptr<ProtocolInterface> protocol = factory_();
+  if (!protocol) throw std::logic_error("the protocol's factory made nothing");
   const std::uint32_t index = takePlace();
   const ConnectionId id{index, generations_[index]};
   void* place = chunks_[index / kChunk][index % kChunk].bytes;

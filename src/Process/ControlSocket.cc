@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -269,9 +270,18 @@ void askControlSocket(const std::string& path, std::string_view request,
                       std::chrono::milliseconds patience) {
   const sockaddr_un address = addressOf(path);
   const FileDescriptor fd = makeSocket(0);
+  if (!fd) failed(errno, "cannot make a socket for", path);
+  // A master that hangs does not accept either, and then connect(2) waits.
+  const auto wait =
+      std::chrono::duration_cast<std::chrono::microseconds>(patience);
+  const timeval patienceOfSends{wait.count() / 1'000'000,
+                                wait.count() % 1'000'000};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patienceOfSends,
+               sizeof patienceOfSends);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
                 sizeof address) != 0) {
-    failed(errno, "cannot reach the master at", path);
+    failed(errno == EAGAIN ? ETIMEDOUT : errno, "cannot reach the master at",
+           path);
   }
   const std::string line = std::string(request) + "\n";
   if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) {

@@ -1,7 +1,9 @@
 #include "brigade/Process/ControlSocket.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "brigade/Events/FileDescriptor.h"
 #include "tests/support/RunUntil.h"
 
 namespace brigade::test {
@@ -111,6 +114,31 @@ TEST_F(ControlSocketTest, APathTooLongIsNamed) {
     FAIL();
   } catch (const std::system_error& e) {
     EXPECT_NE(std::string(e.what()).find(longPath), std::string::npos);
+  }
+}
+
+TEST_F(ControlSocketTest, AMasterThatDoesNotAcceptCostsThePatienceOnly) {
+  const FileDescriptor deaf(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(deaf.get(), reinterpret_cast<const sockaddr*>(&address),
+                   sizeof address),
+            0);
+  ASSERT_EQ(::listen(deaf.get(), 0), 0);
+  const auto ask = [&] {
+    askControlSocket(
+        path, "status", [](std::string_view) {}, milliseconds(50));
+  };
+  // The first waits for its answer, the others for their connection.
+  for (int i = 0; i < 3; ++i) {
+    try {
+      ask();
+      FAIL() << "answered";
+    } catch (const std::system_error& e) {
+      EXPECT_EQ(e.code().value(), ETIMEDOUT) << e.what();
+      EXPECT_NE(std::string(e.what()).find(path), std::string::npos);
+    }
   }
 }
 
