@@ -4,7 +4,6 @@
 #include <system_error>
 #include <utility>
 
-#include "brigade/Connection/detail/PipeEnds.h"
 #include "brigade/Connection/detail/SendQueue.h"
 
 namespace brigade {
@@ -20,7 +19,7 @@ ConnectionTable::ConnectionTable(EventInterface& loop,
       factory_(std::move(factory)),
       limits_(limits),
       counters_(counters),
-      transport_(transport != nullptr ? *transport : plain_),
+      transport_(transport),
       wheel_(loop),
       lingering_(loop, wheel_),
       received_(std::make_unique_for_overwrite<char[]>(

@@ -99,6 +99,14 @@ class ConnectionTable {
   };
   void bury(const Closed& closed);
   char* receiveBuffer() { return received_.get(); }
+  ssize_t receive(int fd, char* data, std::size_t size) {
+    return transport_ != nullptr ? transport_->receive(fd, data, size)
+                                 : plain_.receive(fd, data, size);
+  }
+  ssize_t send(int fd, std::span<const iovec> pieces) {
+    return transport_ != nullptr ? transport_->send(fd, pieces)
+                                 : plain_.send(fd, pieces);
+  }
   std::unique_ptr<detail::ReceiveTail> takeTail();
   void giveTail(std::unique_ptr<detail::ReceiveTail> tail);
 
@@ -108,7 +116,7 @@ class ConnectionTable {
   ConnectionLimits limits_;
   ConnectionCounters& counters_;
   detail::PlainTransport plain_;
-  detail::Transport& transport_;
+  detail::Transport* transport_;  // null: plain_, without a virtual call
   TimingWheel wheel_;
   detail::LingeringSockets lingering_;
 

@@ -8,7 +8,6 @@
 #include <limits>
 
 #include "brigade/Connection/ConnectionTable.h"
-#include "brigade/Connection/detail/PipeEnds.h"
 #include "brigade/Connection/detail/ReceiveTail.h"
 #include "brigade/Connection/detail/SendQueue.h"
 #include "brigade/Protocol/Output.h"
@@ -62,6 +61,9 @@ void TcpConnection::onReady(Ready ready) {
 // ---- Receiving
 
 void TcpConnection::onReadable() {
+  // Behind the system call they are wanted, and cold when there are many.
+  __builtin_prefetch(protocol_.get());
+  __builtin_prefetch(&bytesRead_, 1);
   const bool longTail = tail_ && tail_->size() > detail::ReceiveTail::kShort;
   const ssize_t received =
       longTail ? receiveIntoTail() : receiveBehindShortTail();
@@ -88,14 +90,13 @@ ssize_t TcpConnection::receiveBehindShortTail() {
     kept = tail_->size();
     std::memcpy(buffer, tail_->bytes().data(), kept);
   }
-  return table_.transport_.receive(fd_, buffer + kept,
-                                   ConnectionTable::kReceive);
+  return table_.receive(fd_, buffer + kept, ConnectionTable::kReceive);
 }
 
 ssize_t TcpConnection::receiveIntoTail() {
   tail_->reserve();
   const ssize_t received =
-      table_.transport_.receive(fd_, tail_->spare(), tail_->spareSize());
+      table_.receive(fd_, tail_->spare(), tail_->spareSize());
   if (received > 0) tail_->commit(static_cast<std::size_t>(received));
   return received;
 }
@@ -146,7 +147,7 @@ std::size_t TcpConnection::deliver(std::string_view bytes,
       consumed += packet.length;
       const Message message = protocol_->decode(rest.substr(0, packet.length));
       table_.counters_.messages.add();
-      if (pipe_) {
+      if (piped_) {
         relay(message);
       } else {
         table_.handler_.onMessage(*this, message);
@@ -222,7 +223,7 @@ void TcpConnection::onResumed() {
 void TcpConnection::onEndOfInput() {
   ended_ = true;
   watch();
-  if (pipe_ && relayEnd()) return;
+  if (piped_ && relayEnd()) return;
   guarded(&ConnectionHandler::onEnd);
 }
 
@@ -231,17 +232,20 @@ void ConnectionHandler::onEnd(TcpConnection& connection) { connection.close(); }
 // ---- Pipes
 
 void TcpConnection::pipe(TcpConnection& to) {
-  if (!pipe_) pipe_ = std::make_unique<detail::PipeEnds>();
-  if (!to.pipe_) to.pipe_ = std::make_unique<detail::PipeEnds>();
-  pipe_->to = to.id_;
-  to.pipe_->from = id_;
+  for (TcpConnection* end : {this, &to}) {
+    if (!end->extras_) end->extras_ = std::make_unique<Extras>();
+    end->piped_ = true;
+  }
+  extras_->pipeTo = to.id_;
+  to.extras_->pipeFrom = id_;
 }
 
 void TcpConnection::relay(const Message& message) {
-  TcpConnection* to = table_.find(pipe_->to);
+  TcpConnection* to = table_.find(extras_->pipeTo);
   if (to == nullptr) {
     // Only a target: its own messages are the program's.
-    if (pipe_->to == ConnectionId{}) table_.handler_.onMessage(*this, message);
+    if (extras_->pipeTo == ConnectionId{})
+      table_.handler_.onMessage(*this, message);
     return;
   }
   to->send(message);
@@ -251,15 +255,15 @@ void TcpConnection::relay(const Message& message) {
 // Of two connections piped into each other, one may end while the other still
 // answers. True: the connection stays for that.
 bool TcpConnection::relayEnd() {
-  TcpConnection* to = table_.find(pipe_->to);
-  if (to == nullptr || to->pipe_->to != id_ || to->ended_) return false;
+  TcpConnection* to = table_.find(extras_->pipeTo);
+  if (to == nullptr || to->extras_->pipeTo != id_ || to->ended_) return false;
   to->endOutput();
   return true;
 }
 
 void TcpConnection::closePipe() {
-  if (!pipe_) return;
-  for (const ConnectionId other : {pipe_->to, pipe_->from}) {
+  if (!piped_) return;
+  for (const ConnectionId other : {extras_->pipeTo, extras_->pipeFrom}) {
     if (TcpConnection* connection = table_.find(other)) connection->close();
   }
 }
@@ -298,7 +302,7 @@ void TcpConnection::flush(Output& output) {
   const std::span<const iovec> pieces = output.pieces();
   std::size_t sent = 0;
   if (!queue_ && !output.empty()) {
-    const ssize_t result = table_.transport_.send(fd_, pieces);
+    const ssize_t result = table_.send(fd_, pieces);
     if (result < 0 && result != -EAGAIN) {
       output.forgetBytes();
       sendFailed(static_cast<int>(-result));
@@ -324,7 +328,7 @@ void TcpConnection::checkFull() {
   if (full_ || queue_->size() < mark()) return;
   full_ = true;
   // The source of a pipe looks for itself (relay).
-  if (pipe_ && pipe_->from != ConnectionId{}) return;
+  if (piped_ && extras_->pipeFrom != ConnectionId{}) return;
   guarded(&ConnectionHandler::onBufferFull);
 }
 
@@ -333,7 +337,7 @@ std::size_t TcpConnection::mark() const {
 }
 
 void TcpConnection::onWritable() {
-  const ssize_t result = table_.transport_.send(fd_, queue_->front());
+  const ssize_t result = table_.send(fd_, queue_->front());
   if (result == -EAGAIN) return;
   if (result < 0) {
     sendFailed(static_cast<int>(-result));
@@ -352,7 +356,7 @@ void TcpConnection::onDrained() {
   watch();
   if (full_) {
     full_ = false;
-    TcpConnection* source = pipe_ ? table_.find(pipe_->from) : nullptr;
+    TcpConnection* source = piped_ ? table_.find(extras_->pipeFrom) : nullptr;
     if (source != nullptr) {
       source->resumeRecv();
     } else {

@@ -43,7 +43,6 @@ class Output;
 class ProtocolInterface;
 struct Packet;
 namespace detail {
-struct PipeEnds;
 class ReceiveTail;
 class SendQueue;
 }  // namespace detail
@@ -114,9 +113,11 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   // Throws std::bad_cast when the connection has a context of another type.
   template <typename T>
   T& context() {
-    if (!context_) context_ = std::make_unique<Context<T>>();
-    if (context_->type() != typeid(T)) throw std::bad_cast();
-    return static_cast<Context<T>&>(*context_).value;
+    if (!hasContext()) {
+      extras_ = std::make_unique<Context<T>>(extras_ ? *extras_ : Extras());
+    }
+    if (extras_->type() != typeid(T)) throw std::bad_cast();
+    return static_cast<Context<T>&>(*extras_).value;
   }
 
   ProtocolInterface& protocol() { return *protocol_; }
@@ -124,15 +125,20 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
  private:
   friend class ConnectionTable;
 
-  struct ContextBase {
-    virtual ~ContextBase() = default;
-    virtual const std::type_info& type() const = 0;
+  // What most connections never have: ends of pipes, and a context.
+  struct Extras {
+    virtual ~Extras() = default;
+    virtual const std::type_info& type() const { return typeid(void); }
+    ConnectionId pipeTo;
+    ConnectionId pipeFrom;
   };
   template <typename T>
-  struct Context final : ContextBase {
+  struct Context final : Extras {
+    explicit Context(const Extras& extras) : Extras(extras) {}
     const std::type_info& type() const override { return typeid(T); }
     T value{};
   };
+  bool hasContext() const { return extras_ && extras_->type() != typeid(void); }
 
   TcpConnection(ConnectionTable& table, ConnectionId id, int fd,
                 const Endpoint& remote,
@@ -180,8 +186,7 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   std::unique_ptr<ProtocolInterface> protocol_;
   std::unique_ptr<detail::ReceiveTail> tail_;
   std::unique_ptr<detail::SendQueue> queue_;
-  std::unique_ptr<detail::PipeEnds> pipe_;
-  std::unique_ptr<ContextBase> context_;
+  std::unique_ptr<Extras> extras_;
   std::uint64_t bytesRead_ = 0;
   std::uint64_t bytesWritten_ = 0;
   ConnectionId id_;
@@ -192,6 +197,7 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   Endpoint remote_;
   Status status_ = Status::kEstablished;
   std::uint8_t watched_ = 0;  // the Interest the loop knows; 0: none
+  bool piped_ : 1 = false;    // one end of a pipe at least
   bool paused_ : 1 = false;
   bool resuming_ : 1 = false;    // onResumed() is on its way
   bool full_ : 1 = false;        // from onBufferFull to onBufferDrain
