@@ -157,6 +157,40 @@ void Master::run() {
   if (!startFailure_.empty()) throw std::runtime_error(startFailure_);
 }
 
+// With a socket for each process, the kernel goes on giving connections to the
+// one of a slot that is in back-off: a sibling takes them meanwhile.
+void Master::lendListeners() {
+  if (supervisor_->stopping()) return;
+  const auto slots = supervisor_->slots();
+  const auto isReady = [&](const SlotView& slot) {
+    return slot.pid != 0 && slot.state == SlotState::kReady;
+  };
+  for (const SlotView& slot : slots) {
+    const auto helper = helpers_.find(slot.index);
+    const bool helped = helper != helpers_.end();
+    if (isReady(slot)) {
+      if (!helped) continue;
+      supervisor_->send(helper->second.index,
+                        {frames::kAcceptNoMore, {}, slot.slot});
+      helpers_.erase(helper);
+      continue;
+    }
+    const bool waits = slot.state == SlotState::kBackoff &&
+                       slot.backoff > Clock::duration::zero();
+    if (!waits && !helped) continue;
+    if (helped && isReady(slots[helper->second.index - 1]) &&
+        slots[helper->second.index - 1].pid == helper->second.pid) {
+      continue;
+    }
+    const auto next = std::find_if(slots.begin(), slots.end(), [&](auto& each) {
+      return each.group == slot.group && isReady(each);
+    });
+    if (next == slots.end()) continue;
+    helpers_.insert_or_assign(slot.index, Helper{next->index, next->pid});
+    supervisor_->send(next->index, {frames::kAcceptFor, {}, slot.slot});
+  }
+}
+
 // ---- The start
 
 void Master::startDone() {
@@ -197,6 +231,7 @@ void Master::onForked(const SlotView&) {}
 void Master::onReady(const SlotView& slot) {
   log(LogLevel::kDebug, describe(slot) + " ready");
   progress(describe(slot) + " ready");
+  lendListeners();
   if (!starting_) return;
   const auto slots = supervisor_->slots();
   if (std::all_of(slots.begin(), slots.end(),
@@ -227,6 +262,7 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
   }
   log(expected ? LogLevel::kInfo : LogLevel::kWarning, text);
   progress(text);
+  lendListeners();
   Worker& worker = *services_[slot.group].worker;
   try {
     worker.onWorkerExit(slot.index, pid, status);

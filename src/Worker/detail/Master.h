@@ -53,6 +53,7 @@ class Master final : public SupervisorHandler {
   void onReloadSkipped(const SlotView& slot) override;
   void inChild() override;
 
+  void lendListeners();
   void startDone();
   void startFailed(const std::string& reason);
   void checkStart();
@@ -102,6 +103,14 @@ class Master final : public SupervisorHandler {
   std::string note_;
   std::chrono::system_clock::time_point startedAt_;
   Clock::time_point started_;
+
+  // Who accepts for a slot that waits for its next process, by that slot's
+  // index.
+  struct Helper {
+    unsigned index;
+    pid_t pid;
+  };
+  std::map<unsigned, Helper> helpers_;
 
   std::uint64_t nextQuery_ = 1;
   std::map<std::uint64_t, ConnectionsQuery> queries_;

@@ -32,6 +32,10 @@ constexpr auto kListConnections = static_cast<FrameKind>(66);
 constexpr auto kConnectionLines = static_cast<FrameKind>(67);
 constexpr auto kMoreConnections = static_cast<FrameKind>(68);
 constexpr auto kConnectionsEnd = static_cast<FrameKind>(69);
+// Accept from the socket of the slot in `correlation` too, until its own
+// process is back.
+constexpr auto kAcceptFor = static_cast<FrameKind>(70);
+constexpr auto kAcceptNoMore = static_cast<FrameKind>(71);
 }  // namespace frames
 
 struct Service {

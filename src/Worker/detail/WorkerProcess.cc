@@ -91,11 +91,18 @@ void WorkerProcess::openTable() {
   if (listener == nullptr) return;
   table_ = std::make_unique<ConnectionTable>(
       *loop_, worker_, service_.factory, limitsOf(worker_), score_.connections);
-  AcceptLock* lock = service_.lock ? &(*service_.lock)[0] : nullptr;
-  acceptor_ = std::make_unique<Acceptor>(*loop_, *listener, *this, lock);
   table_->setOnRoom([this] {
-    if (full_ && phase_ == Phase::kServing) acceptor_->resume();
+    if (!full_ || phase_ != Phase::kServing) return;
+    for (auto& [slot, acceptor] : acceptors_) acceptor.resume();
   });
+}
+
+void WorkerProcess::acceptFor(unsigned slot) {
+  const Listener* const listener = service_.listener(slot);
+  if (listener == nullptr || phase_ != Phase::kServing) return;
+  AcceptLock* const lock = service_.lock ? &(*service_.lock)[0] : nullptr;
+  acceptors_.try_emplace(slot, *loop_, *listener, *this, lock)
+      .first->second.resume();
 }
 
 void WorkerProcess::start() {
@@ -103,7 +110,7 @@ void WorkerProcess::start() {
   watchSignals();
   openTable();
   worker_.onWorkerStart();
-  if (acceptor_) acceptor_->resume();
+  acceptFor(place_.slot);
   channel_->send({FrameKind::kReady});
 }
 
@@ -121,7 +128,7 @@ int WorkerProcess::run() {
   } catch (...) {
     logException("onWorkerStop", std::current_exception());
   }
-  acceptor_.reset();
+  acceptors_.clear();
   if (table_) table_->destroyAll();
   return 0;
 }
@@ -138,6 +145,10 @@ void WorkerProcess::onFrame(const Frame& frame) {
     takeLog(frame.descriptor);
   } else if (frame.kind == frames::kReloadNotice) {
     tellReload();
+  } else if (frame.kind == frames::kAcceptFor) {
+    acceptFor(static_cast<unsigned>(frame.correlation));
+  } else if (frame.kind == frames::kAcceptNoMore) {
+    acceptors_.erase(static_cast<unsigned>(frame.correlation));
   } else if (frame.kind == frames::kListConnections) {
     listConnections(frame);
   }
@@ -155,7 +166,7 @@ void WorkerProcess::onChannelClosed() {
   log(LogLevel::kWarning, "the master is gone: draining");
   drain(Grace::kFast);
   // Nobody else keeps the port: the next start needs it.
-  acceptor_.reset();
+  acceptors_.clear();
   service_.listeners.clear();
 }
 
@@ -228,10 +239,10 @@ void WorkerProcess::onAcceptPaused(int error) {
 void WorkerProcess::drain(Grace grace) {
   if (phase_ != Phase::kServing) return;
   phase_ = Phase::kDraining;
-  if (acceptor_) {
+  for (auto& [slot, acceptor] : acceptors_) {
     // What the kernel has accepted already is somebody's request.
-    acceptor_->acceptAll();
-    acceptor_->pause();
+    acceptor.acceptAll();
+    acceptor.pause();
   }
   if (grace == Grace::kFast) {
     loop_->add(kQuiet, Repeat::kEvery, [this] { closeQuietConnections(); });

@@ -8,6 +8,7 @@
 //                                      +--stop-----------+ or deadline
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -62,6 +63,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   bool wantsMore() override;
   void onAcceptPaused(int error) override;
 
+  void acceptFor(unsigned slot);
   void drain(Grace grace);
   void closeQuietConnections();
   void endWhenDrained();
@@ -76,7 +78,8 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   std::unique_ptr<EventInterface> loop_;
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<ConnectionTable> table_;
-  std::unique_ptr<Acceptor> acceptor_;
+  // By slot: its own and those of siblings that cannot start just now.
+  std::map<unsigned, Acceptor> acceptors_;
   Phase phase_ = Phase::kServing;
   bool full_ = false;  // maxConnections reached
   std::unordered_set<std::uint64_t> timers_;
