@@ -36,14 +36,13 @@ std::string batchOf(ProtocolInterface& codec, std::size_t size,
 }
 
 // As a connection drives its codec.
-void echoAll(ProtocolInterface& codec, std::string_view input, Output& out) {
-  out.setInput(input);
+void echoAll(ProtocolInterface& codec, std::span<char> input, Output& out) {
+  out.setInput({input.data(), input.size()});
   while (!input.empty()) {
-    const Packet packet = codec.input(input);
+    const Packet packet = codec.input({input.data(), input.size()});
     if (packet.kind != Packet::Kind::kWhole) break;
-    const std::string_view bytes = input.substr(0, packet.length);
-    codec.encode(codec.decode(bytes), out);
-    input.remove_prefix(packet.length);
+    codec.encode(codec.decode(input.first(packet.length)), out);
+    input = input.subspan(packet.length);
   }
   benchmark::DoNotOptimize(out.pieces().data());
   out.clear();
@@ -53,9 +52,8 @@ void echoAll(ProtocolInterface& codec, std::string_view input, Output& out) {
 void echo(benchmark::State& state, std::string_view scheme) {
   const ProtocolRegistry registry;
   const std::unique_ptr<ProtocolInterface> codec = registry.find(scheme)();
-  const std::string batch =
-      batchOf(*codec, static_cast<std::size_t>(state.range(0)),
-              static_cast<std::size_t>(state.range(1)));
+  std::string batch = batchOf(*codec, static_cast<std::size_t>(state.range(0)),
+                              static_cast<std::size_t>(state.range(1)));
   Output out;
   for (auto _ : state) echoAll(*codec, batch, out);
   state.SetItemsProcessed(state.iterations() * state.range(1));

@@ -37,7 +37,7 @@ const char* JsonLines::parse(std::string_view line) {
   }
 }
 
-brigade::Message JsonLines::decode(std::string_view packet) {
+brigade::Message JsonLines::decode(std::span<char> packet) {
   return brigade::Message::of(document_, text_.decode(packet).data());
 }
 

@@ -17,7 +17,7 @@ class JsonLines : public brigade::ProtocolInterface {
   static constexpr int kMaxDepth = 100;
 
   brigade::Packet input(std::string_view bytes) override;
-  brigade::Message decode(std::string_view packet) override;
+  brigade::Message decode(std::span<char> packet) override;
   void encode(const brigade::Message& message, brigade::Output& out) override;
 
  private:

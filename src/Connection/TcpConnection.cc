@@ -75,7 +75,7 @@ void TcpConnection::onReadable() {
   table_.counters_.bytesRead.add(static_cast<std::uint64_t>(received));
   refreshTimeout();
   if (longTail) {
-    handleInput(tail_->bytes());
+    handleInput(tail_->writable());
   } else {
     const std::size_t kept = tail_ ? tail_->size() : 0;
     handleInput(
@@ -113,10 +113,10 @@ void TcpConnection::onReceiveFailed(ssize_t result) {
 
 // The batch: everything that the callbacks send to this connection gathers in
 // one output, and leaves in one system call behind the last message.
-void TcpConnection::handleInput(std::string_view bytes) {
+void TcpConnection::handleInput(std::span<char> bytes) {
   std::size_t expected = 0;
   table_.batch_ = this;
-  table_.corked_.setInput(bytes);
+  table_.corked_.setInput({bytes.data(), bytes.size()});
   const std::size_t consumed = deliver(bytes, expected);
   table_.batch_ = nullptr;
   if (status_ != Status::kClosed && !table_.corked_.empty()) {
@@ -124,55 +124,64 @@ void TcpConnection::handleInput(std::string_view bytes) {
   }
   table_.corked_.clear();
   if (status_ == Status::kEstablished) {
-    keep(bytes.substr(consumed), expected);
+    const std::span<char> rest = bytes.subspan(consumed);
+    keep({rest.data(), rest.size()}, expected);
   } else if (status_ == Status::kClosing && !queue_) {
     finish(0);
   }
 }
 
-std::size_t TcpConnection::deliver(std::string_view bytes,
+std::size_t TcpConnection::deliver(std::span<char> bytes,
                                    std::size_t& expected) {
   std::size_t consumed = 0;
   try {
     while (consumed < bytes.size() && status_ == Status::kEstablished &&
            !paused_) {
-      const std::string_view rest = bytes.substr(consumed, maxPackageSize_);
-      const Packet packet = protocol_->input(rest);
-      if (packet.kind != Packet::Kind::kWhole ||
-          packet.length - 1 >= rest.size()) {
+      const std::size_t size =
+          std::min<std::size_t>(bytes.size() - consumed, maxPackageSize_);
+      const Packet packet = protocol_->input({bytes.data() + consumed, size});
+      if (packet.kind > Packet::Kind::kSilent || packet.length - 1 >= size) {
         expected = packet.length;
-        checkIncomplete(packet, rest.size());
+        checkIncomplete(packet, size);
         break;
       }
+      const std::span<char> whole = bytes.subspan(consumed, packet.length);
       consumed += packet.length;
-      const Message message = protocol_->decode(rest.substr(0, packet.length));
-      table_.counters_.messages.add();
-      if (piped_) {
-        relay(message);
-      } else {
-        table_.handler_.onMessage(*this, message);
-      }
+      if (packet.kind == Packet::Kind::kWhole) handlePacket(whole);
     }
+  } catch (const ProtocolError& e) {
+    refuseInput(ErrorCode::kProtocol, Refusal::kMalformed, e.what());
   } catch (...) {
     onCallbackThrew();
   }
   return consumed;
 }
 
+void TcpConnection::handlePacket(std::span<char> packet) {
+  const Message message = protocol_->decode(packet);
+  table_.counters_.messages.add();
+  if (piped_) {
+    relay(message);
+  } else {
+    table_.handler_.onMessage(*this, message);
+  }
+}
+
 void TcpConnection::checkIncomplete(const Packet& packet, std::size_t present) {
   switch (packet.kind) {
     case Packet::Kind::kMore:
       if (packet.length > maxPackageSize_ || present >= maxPackageSize_) {
-        refuseInput(ErrorCode::kPackageTooLong,
+        refuseInput(ErrorCode::kPackageTooLong, Refusal::kTooLong,
                     "a package longer than maxPackageSize (" +
                         std::to_string(maxPackageSize_) + " bytes)");
       }
       break;
     case Packet::Kind::kMalformed:
-      refuseInput(ErrorCode::kProtocol, packet.reason);
+      refuseInput(ErrorCode::kProtocol, Refusal::kMalformed, packet.reason);
       break;
     case Packet::Kind::kWhole:
-      refuseInput(ErrorCode::kProtocol,
+    case Packet::Kind::kSilent:
+      refuseInput(ErrorCode::kProtocol, Refusal::kMalformed,
                   "the codec reported a package of impossible length");
       break;
   }
@@ -216,7 +225,7 @@ void TcpConnection::resumeRecv() {
 void TcpConnection::onResumed() {
   resuming_ = false;
   if (paused_ || status_ != Status::kEstablished) return;
-  if (tail_) handleInput(tail_->bytes());
+  if (tail_) handleInput(tail_->writable());
   if (status_ == Status::kEstablished) watch();
 }
 
@@ -424,9 +433,14 @@ void TcpConnection::finish(int sendError) {
   table_.onClosed(*this, sendError);
 }
 
-void TcpConnection::refuseInput(ErrorCode code, std::string_view reason) {
+void TcpConnection::refuseInput(ErrorCode code, Refusal refusal,
+                                std::string_view reason) {
   table_.counters_.protocolErrors.add();
   report(code, reason);
+  const bool inBatch = table_.batch_ == this;
+  Output& output = inBatch ? table_.corked_ : table_.direct_;
+  if (status_ == Status::kEstablished) protocol_->refuse(refusal, output);
+  if (!inBatch && !output.empty()) flush(output);
   close();
 }
 

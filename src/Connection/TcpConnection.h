@@ -42,6 +42,7 @@ class ConnectionTable;
 class Output;
 class ProtocolInterface;
 struct Packet;
+enum class Refusal : std::uint8_t;
 namespace detail {
 class ReceiveTail;
 class SendQueue;
@@ -151,8 +152,9 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   ssize_t receiveBehindShortTail();
   ssize_t receiveIntoTail();
   void onReceiveFailed(ssize_t result);
-  void handleInput(std::string_view bytes);
-  std::size_t deliver(std::string_view bytes, std::size_t& expected);
+  void handleInput(std::span<char> bytes);
+  std::size_t deliver(std::span<char> bytes, std::size_t& expected);
+  void handlePacket(std::span<char> packet);
   void checkIncomplete(const Packet& packet, std::size_t present);
   void keep(std::string_view rest, std::size_t expected);
   void onResumed();
@@ -174,7 +176,7 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   void onTimeout() override;
   void refreshTimeout();
   void watch();
-  void refuseInput(ErrorCode code, std::string_view reason);
+  void refuseInput(ErrorCode code, Refusal refusal, std::string_view reason);
   void sendFailed(int error);
   void finish(int sendError);
   void closePipe();

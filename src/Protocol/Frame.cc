@@ -25,8 +25,8 @@ Packet Frame::input(std::string_view bytes) {
   return length <= bytes.size() ? Packet::whole(length) : Packet::more(length);
 }
 
-Message Frame::decode(std::string_view packet) {
-  return packet.substr(kHeader);
+Message Frame::decode(std::span<char> packet) {
+  return std::string_view(packet.data(), packet.size()).substr(kHeader);
 }
 
 void Frame::encode(const Message& message, Output& out) {

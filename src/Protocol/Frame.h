@@ -24,7 +24,7 @@ class Frame : public ProtocolInterface {
 
   // Malformed: a length that does not even cover the header.
   Packet input(std::string_view bytes) override;
-  Message decode(std::string_view packet) override;
+  Message decode(std::span<char> packet) override;
   // Throws std::length_error, and appends nothing, past kMaxMessage.
   void encode(const Message& message, Output& out) override;
 };

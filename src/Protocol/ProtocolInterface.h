@@ -7,6 +7,9 @@
 // whole packet decode() with exactly that packet.
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
 #include <string_view>
 
 #include "brigade/Protocol/Message.h"
@@ -16,11 +19,16 @@ namespace brigade {
 
 // What input() found at the start of the bytes.
 struct Packet {
-  enum class Kind : unsigned char { kWhole, kMore, kMalformed };
+  enum class Kind : std::uint8_t { kWhole, kSilent, kMore, kMalformed };
 
   // The first `length` bytes are one whole packet; 1 <= length <= the bytes.
   static Packet whole(std::size_t length) {
     return {Kind::kWhole, length, nullptr};
+  }
+  // The first `length` bytes are dealt with and carry no message for the
+  // program: decode() is not called.
+  static Packet silent(std::size_t length) {
+    return {Kind::kSilent, length, nullptr};
   }
   // Not yet whole. `length` is the packet's full length where the codec
   // already knows it (it is checked against maxPackageSize before memory is
@@ -38,6 +46,16 @@ struct Packet {
   const char* reason;
 };
 
+// What decode() throws when the packet's content is not what the protocol
+// allows: the connection ends as with kMalformed.
+class ProtocolError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Why a connection receives nothing more from its peer.
+enum class Refusal : std::uint8_t { kMalformed, kTooLong, kTimeout };
+
 class ProtocolInterface {
  public:
   virtual ~ProtocolInterface() = default;
@@ -47,12 +65,16 @@ class ProtocolInterface {
   // rule with more behind them (none when receiving was paused meanwhile).
   virtual Packet input(std::string_view bytes) = 0;
 
-  // `packet` is what input() called whole. The message may point into it and
-  // into the codec. May throw: the connection ends, as with kMalformed.
-  virtual Message decode(std::string_view packet) = 0;
+  // `packet` is what input() called whole. It lies in the connection's own
+  // buffer, so a codec may decode in place. The message may point into it and
+  // into the codec. Throws ProtocolError.
+  virtual Message decode(std::span<char> packet) = 0;
 
   // Appends the packet that carries `message`.
   virtual void encode(const Message& message, Output& out) = 0;
+
+  // Appends the last words to a peer that is refused, if the protocol has any.
+  virtual void refuse(Refusal, Output&) {}
 };
 
 }  // namespace brigade

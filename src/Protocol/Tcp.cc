@@ -6,7 +6,9 @@ Packet Tcp::input(std::string_view bytes) {
   return Packet::whole(bytes.size());
 }
 
-Message Tcp::decode(std::string_view packet) { return packet; }
+Message Tcp::decode(std::span<char> packet) {
+  return std::string_view(packet.data(), packet.size());
+}
 
 void Tcp::encode(const Message& message, Output& out) {
   out.append(message.data());

@@ -11,7 +11,7 @@ class Tcp : public ProtocolInterface {
  public:
   // Never malformed and never more.
   Packet input(std::string_view bytes) override;
-  Message decode(std::string_view packet) override;
+  Message decode(std::span<char> packet) override;
   // Nothing at all for an empty message.
   void encode(const Message& message, Output& out) override;
 };

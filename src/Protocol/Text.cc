@@ -15,10 +15,10 @@ Packet Text::input(std::string_view bytes) {
   return Packet::whole(end + 1);
 }
 
-Message Text::decode(std::string_view packet) {
-  packet.remove_suffix(1);
-  if (packet.ends_with('\r')) packet.remove_suffix(1);
-  return packet;
+Message Text::decode(std::span<char> packet) {
+  std::string_view line(packet.data(), packet.size() - 1);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
 }
 
 void Text::encode(const Message& message, Output& out) {

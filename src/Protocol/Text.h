@@ -15,7 +15,7 @@ class Text : public ProtocolInterface {
  public:
   // Never malformed: maxPackageSize is what bounds a line that never ends.
   Packet input(std::string_view bytes) override;
-  Message decode(std::string_view packet) override;
+  Message decode(std::span<char> packet) override;
   void encode(const Message& message, Output& out) override;
 
  private:

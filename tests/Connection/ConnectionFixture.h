@@ -66,6 +66,10 @@ class ConnectionFixture : public ::testing::Test {
  protected:
   // Before the first accept().
   void useProtocol(std::string scheme) { scheme_ = std::move(scheme); }
+  void useProtocol(std::string scheme, ProtocolFactory factory) {
+    registry_.add(scheme, std::move(factory));
+    scheme_ = std::move(scheme);
+  }
   void useTransport(detail::Transport& transport) { transport_ = &transport; }
   ConnectionLimits limits;
 

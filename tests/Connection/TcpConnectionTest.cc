@@ -5,6 +5,7 @@
 #include <deque>
 #include <numeric>
 
+#include "brigade/Protocol/Text.h"
 #include "tests/Connection/ConnectionFixture.h"
 
 namespace brigade::test {
@@ -144,6 +145,64 @@ TEST_F(TcpConnectionTest, AnswersBeforeABadMessageStillArrive) {
   handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
   say(client, "good\nmuch too long\n");
   EXPECT_EQ(hearBytes(client, 5), "good\n");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+// Lines, of which "#..." is a comment and "!..." an error; it says why it
+// leaves.
+class Talkative final : public ProtocolInterface {
+ public:
+  Packet input(std::string_view bytes) override {
+    const Packet packet = lines_.input(bytes);
+    const bool comment = packet.kind == Packet::Kind::kWhole && bytes[0] == '#';
+    return comment ? Packet::silent(packet.length) : packet;
+  }
+  Message decode(std::span<char> packet) override {
+    if (packet[0] == '!') throw ProtocolError("an error was sent");
+    packet[0] = 'X';
+    return lines_.decode(packet);
+  }
+  void encode(const Message& message, Output& out) override {
+    lines_.encode(message, out);
+  }
+  void refuse(Refusal refusal, Output& out) override {
+    lines_.encode(refusal == Refusal::kTooLong ? "too long" : "malformed", out);
+  }
+
+ private:
+  Text lines_;
+};
+
+class TalkativeTest : public TcpConnectionTest {
+ protected:
+  TalkativeTest() {
+    useProtocol("talkative", [] { return std::make_unique<Talkative>(); });
+    handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
+  }
+};
+
+TEST_F(TalkativeTest, ASilentPacketIsNoMessage) {
+  accept(client);
+  say(client, "1\n#2\n3\n#\n");
+  EXPECT_EQ(hearBytes(client, 4), "X\nX\n");
+  EXPECT_EQ(counters.messages.get(), 2u);
+  EXPECT_EQ(table().at(0)->receiveQueueSize(), 0u);
+}
+
+TEST_F(TalkativeTest, ItsLastWordsFollowTheAnswers) {
+  accept(client);
+  say(client, "1\n!2\n3\n");
+  EXPECT_EQ(hearBytes(client, 12), "X\nmalformed\n");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+  EXPECT_EQ(handler.lastCode, ErrorCode::kProtocol);
+  EXPECT_EQ(handler.lastReason, "an error was sent");
+}
+
+TEST_F(TalkativeTest, ItIsToldThatAPackageIsTooLong) {
+  limits.maxPackageSize = 8;
+  accept(client);
+  say(client, "123456789");
+  EXPECT_EQ(hearBytes(client, 9), "too long\n");
   EXPECT_TRUE(until([&] { return atEnd(client); }));
 }
 

@@ -82,7 +82,7 @@ TEST(JsonLines, ALongDocumentIsSearchedForItsEndOnce) {
 
 TEST(JsonLines, TheMessageHasTheTextAsWell) {
   JsonLines codec;
-  const std::string packet = "[1, 2]\r\n";
+  std::string packet = "[1, 2]\r\n";
   ASSERT_EQ(codec.input(packet).kind, Packet::Kind::kWhole);
   EXPECT_EQ(codec.decode(packet).data(), "[1, 2]");
 }

@@ -94,7 +94,7 @@ TEST(Text, AMessageSurvivesTheWayThere) {
 
 TEST(Text, TheMessageLiesInTheReceivedBytes) {
   Text codec;
-  const std::string packet = "hello\r\n";
+  std::string packet = "hello\r\n";
   const Message message = codec.decode(packet);
   EXPECT_EQ(message.data().data(), packet.data());
 }

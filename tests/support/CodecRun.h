@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -76,10 +77,12 @@ class CodecRun {
 
   // One packet. False: it is not whole.
   bool step() {
-    const Packet packet = codec_.input(memory_.input.place(pending()));
+    const std::span<char> bytes = memory_.input.place(pending());
+    const Packet packet = codec_.input({bytes.data(), bytes.size()});
     switch (packet.kind) {
       case Packet::Kind::kWhole:
-        return take(packet.length);
+      case Packet::Kind::kSilent:
+        return take(packet);
       case Packet::Kind::kMore:
         wait(packet.length);
         return false;
@@ -91,7 +94,8 @@ class CodecRun {
     return false;
   }
 
-  bool take(std::size_t length) {
+  bool take(const Packet& found) {
+    const std::size_t length = found.length;
     if (length == 0 || length > pending().size()) {
       breaks("a whole packet of " + std::to_string(length) + " of " +
              std::to_string(pending().size()) + " bytes");
@@ -103,11 +107,21 @@ class CodecRun {
     }
     announced_ = 0;
     const std::string_view packet = pending().substr(0, length);
-    result_.messages.push_back(
-        describe_(codec_.decode(memory_.packet.place(packet))));
+    if (found.kind == Packet::Kind::kWhole && !decode(packet)) return false;
     packets_.push_back(length);
     begin_ += length;
     return true;
+  }
+
+  // False: it is malformed.
+  bool decode(std::string_view packet) {
+    try {
+      result_.messages.push_back(
+          describe_(codec_.decode(memory_.packet.place(packet))));
+    } catch (const ProtocolError& e) {
+      result_.malformed = e.what();
+    }
+    return result_.malformed.empty();
   }
 
   void wait(std::size_t length) {

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <system_error>
 
@@ -30,7 +31,7 @@ class GuardedBytes {
   ~GuardedBytes() { unmap(); }
 
   // Valid until the next call.
-  std::string_view place(std::string_view bytes) {
+  std::span<char> place(std::string_view bytes) {
     if (bytes.size() > room_) map(bytes.size());
     char* begin = pages_ + room_ - bytes.size();
     if (!bytes.empty()) std::memmove(begin, bytes.data(), bytes.size());

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string_view>
 
 namespace brigade::detail {
@@ -20,6 +21,8 @@ class ReceiveTail {
   static constexpr std::size_t kShort = 1024;
 
   std::string_view bytes() const { return {data_.get() + begin_, size()}; }
+  // The same, for a codec to decode in place.
+  std::span<char> writable() { return {data_.get() + begin_, size()}; }
   std::size_t size() const { return end_ - begin_; }
   std::size_t capacity() const { return capacity_; }
 
