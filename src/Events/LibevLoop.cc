@@ -94,7 +94,7 @@ struct LibevLoop::State {
     return std::find(acceptors.begin(), acceptors.end(), fd) != acceptors.end();
   }
   static LibevLoop& loopOf(struct ev_loop* libev);
-  static void onReady(struct ev_loop* libev, ev_io* io, int events);
+  static void onReady(struct ev_loop* libev, ev_io* io, int events) noexcept;
   static void onSleep(struct ev_loop* libev) noexcept;
   static void onWake(struct ev_loop* libev) noexcept;
 
@@ -154,15 +154,20 @@ LibevLoop& LibevLoop::State::loopOf(struct ev_loop* libev) {
   return *static_cast<LibevLoop*>(ev_userdata(libev));
 }
 
-void LibevLoop::State::onReady(struct ev_loop* libev, ev_io* io, int events) {
+void LibevLoop::State::onReady(struct ev_loop* libev, ev_io* io,
+                               int events) noexcept {
   // The kernel refused the descriptor (ENOMEM, ENOSPC): libev has stopped
   // watching and reports every direction. Try again, rather than forget it.
   if ((events & EV_ERROR) != 0) ev_io_start(libev, io);
   const int wanted = events & io->events;
   const Ready ready{.read = (wanted & EV_READ) != 0,
                     .write = (wanted & EV_WRITE) != 0};
-  auto& watcher = *static_cast<Watcher*>(io->data);
-  loopOf(libev).guarded([&] { watcher.onReady(ready); });
+  // As guarded(), but asks libev for the loop only when there is a need.
+  try {
+    static_cast<Watcher*>(io->data)->onReady(ready);
+  } catch (...) {
+    loopOf(libev).report(std::current_exception());
+  }
 }
 
 void LibevLoop::State::onSleep(struct ev_loop* libev) noexcept {

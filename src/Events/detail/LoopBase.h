@@ -68,6 +68,9 @@ class LoopBase : public EventInterface {
     }
   }
 
+  // What becomes of that exception.
+  void report(std::exception_ptr exception);
+
   // First thing in a backend's destructor: the destructor of a callback may
   // still use the loop.
   void dropCallbacks();
@@ -91,7 +94,6 @@ class LoopBase : public EventInterface {
   void runTimers();
   void runSignals();
   void runDeferred();
-  void report(std::exception_ptr exception);
   template <typename Next>
   void drain(Next next);
 
