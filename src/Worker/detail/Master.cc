@@ -175,6 +175,8 @@ void Master::lendListeners() {
       helpers_.erase(helper);
       continue;
     }
+    // Where all share one socket, the others take its clients anyway.
+    if (services_[slot.group].listeners.size() < 2) continue;
     const bool waits = slot.state == SlotState::kBackoff &&
                        slot.backoff > Clock::duration::zero();
     if (!waits && !helped) continue;
