@@ -109,26 +109,34 @@ std::uint16_t portOf(int fd) {
   return ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
 }
 
-// A file that nobody listens on refuses the connection (unix(7)).
-bool isStale(const SocketAddress& where) {
+// A socket file that nobody listens on refuses the connection (unix(7)). So
+// does any other file, which is somebody's.
+bool isStale(const SocketAddress& where, const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
+    return false;
+  }
   const FileDescriptor probe(
       ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   return ::connect(probe.get(), where.get(), where.length) != 0 &&
          errno == ECONNREFUSED;
 }
 
-FileDescriptor bindUnix(const Address& address, const ListenOptions& options) {
+FileDescriptor listenUnix(const Address& address,
+                          const ListenOptions& options) {
   const SocketAddress where = unixAddress(address);
   FileDescriptor fd = makeSocket(address, AF_UNIX);
   // The file must never be wider open than asked for, not even for a moment:
   // bind(2) gives it the mode of the socket, less the umask.
   ::fchmod(fd.get(), options.mode);
   int bound = ::bind(fd.get(), where.get(), where.length);
-  if (bound != 0 && errno == EADDRINUSE && isStale(where)) {
+  if (bound != 0 && errno == EADDRINUSE && isStale(where, address.path)) {
     ::unlink(address.path.c_str());
     bound = ::bind(fd.get(), where.get(), where.length);
   }
   if (bound != 0) refuse(address, errno);
+  // At once: until then another start takes the file for a stale one.
+  listenOn(address, fd.get(), options.backlog);
   if (::chown(address.path.c_str(), options.owner, options.group) != 0 ||
       ::chmod(address.path.c_str(), options.mode) != 0) {
     const int error = errno;
@@ -155,9 +163,10 @@ Listener::Listener(Address address, FileDescriptor fd)
 }
 
 Listener Listener::open(const Address& address, const ListenOptions& options) {
-  FileDescriptor fd = address.family == Address::Family::kUnix
-                          ? bindUnix(address, options)
-                          : bindTcp(address, resolve(address), Sharing::kAlone);
+  if (address.family == Address::Family::kUnix) {
+    return Listener(address, listenUnix(address, options));
+  }
+  FileDescriptor fd = bindTcp(address, resolve(address), Sharing::kAlone);
   listenOn(address, fd.get(), options.backlog);
   return Listener(address, std::move(fd));
 }

@@ -9,6 +9,8 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "brigade/Connection/Address.h"
@@ -128,6 +130,16 @@ TEST_F(ListenerTest, AnotherFileIsNeverReplaced) {
   std::filesystem::create_directory(address.path);
   EXPECT_NE(errorOf(address), "");
   EXPECT_TRUE(std::filesystem::is_directory(address.path));
+}
+
+TEST_F(ListenerTest, ARegularFileStaysWithItsContent) {
+  const Address address = Address::parse("unix://" + path("app.db"));
+  std::ofstream(address.path) << "precious";
+  EXPECT_NE(errorOf(address).find("app.db: Address already in use"),
+            std::string::npos)
+      << errorOf(address);
+  std::ifstream file(address.path);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "precious");
 }
 
 TEST_F(ListenerTest, ASuccessorsSocketFileIsNotRemoved) {
