@@ -2,8 +2,10 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 namespace brigade {
 namespace {
@@ -14,8 +16,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kRetryAfterFailure{100};
 // How long another process may hold the accept lock: a few accepts.
 constexpr milliseconds kRetryAfterBusy{1};
-// Connections taken in one turn; others get their turn in between.
-constexpr int kBatch = 16;
 
 }  // namespace
 
@@ -51,46 +51,60 @@ void Acceptor::onReady(Ready) {
     retryAfter(kRetryAfterBusy);
     return;
   }
-  // One accept a turn would let a burst wait behind everybody's traffic.
-  for (int i = 0; i < kBatch && acceptOne() == Step::kTaken; ++i) {
-  }
+  Batch batch;
+  const std::size_t count = accept(batch);
+  // The program's code does not run under the lock.
   if (lock_ != nullptr) lock_->unlock();
+  handOn(batch, count);
 }
 
 void Acceptor::acceptAll() {
-  while (acceptOne() == Step::kTaken) {
+  Batch batch;
+  while (handOn(batch, accept(batch)) > 0) {
   }
 }
 
-Acceptor::Step Acceptor::acceptOne() {
-  if (!handler_.wantsMore()) {
-    pause();
-    return Step::kPaused;
+// One accept a turn would let a burst wait behind everybody's traffic.
+std::size_t Acceptor::accept(Batch& batch) {
+  const std::size_t most = std::min(handler_.room(), kBatch);
+  if (most == 0) pause();
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < most; ++i) {
+    sockaddr_storage address;
+    socklen_t length = sizeof address;
+    FileDescriptor socket(::accept4(fd_, reinterpret_cast<sockaddr*>(&address),
+                                    &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (socket) {
+      failing_ = false;
+      batch[count++] = {std::move(socket), Endpoint(address)};
+    } else if (!goesOnAfter(errno)) {
+      break;
+    }
   }
-  sockaddr_storage address;
-  socklen_t length = sizeof address;
-  FileDescriptor socket(::accept4(fd_, reinterpret_cast<sockaddr*>(&address),
-                                  &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (!socket) return onAcceptFailed(errno);
-  failing_ = false;
-  handler_.onAccept(std::move(socket), Endpoint(address));
-  return Step::kTaken;
+  return count;
 }
 
-Acceptor::Step Acceptor::onAcceptFailed(int error) {
+std::size_t Acceptor::handOn(Batch& batch, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    handler_.onAccept(std::move(batch[i].socket), batch[i].remote);
+  }
+  return count;
+}
+
+bool Acceptor::goesOnAfter(int error) {
   switch (error) {
     case EAGAIN:  // another process was faster, or the client left
-      return Step::kEmpty;
+      return false;
     case ECONNABORTED:
     case EINTR:
     case EPROTO:
     case EPERM:  // a firewall rule, accept(2)
-      return Step::kTaken;
+      return true;
     default:  // EMFILE, ENFILE, ENOBUFS, ENOMEM: trying at once would spin
       if (!failing_) handler_.onAcceptPaused(error);
       failing_ = true;
       retryAfter(kRetryAfterFailure);
-      return Step::kPaused;
+      return false;
   }
 }
 

@@ -5,7 +5,8 @@
 // the handler wants no more, it stops watching the listener and tries again
 // later: a level-triggered loop would spin.
 
-#include <cstdint>
+#include <array>
+#include <cstddef>
 
 #include "brigade/Connection/AcceptLock.h"
 #include "brigade/Connection/Endpoint.h"
@@ -17,9 +18,11 @@ namespace brigade {
 
 class AcceptorHandler {
  public:
+  // Does not throw: there are others behind it.
   virtual void onAccept(FileDescriptor socket, const Endpoint& remote) = 0;
-  // Asked before each accept; after false, resume() when there is room again.
-  virtual bool wantsMore() = 0;
+  // How many connections are wanted now. After 0, resume() when there is room
+  // again.
+  virtual std::size_t room() = 0;
   // Accepting paused because of `error` (errno); it resumes by itself. Once
   // for a row of failures.
   virtual void onAcceptPaused(int error) = 0;
@@ -41,11 +44,18 @@ class Acceptor final : private Watcher {
   void acceptAll();
 
  private:
-  enum class Step : std::uint8_t { kTaken, kEmpty, kPaused };
+  struct Accepted {
+    FileDescriptor socket;
+    Endpoint remote;
+  };
+  // Connections taken in one turn; others get their turn in between.
+  static constexpr std::size_t kBatch = 16;
+  using Batch = std::array<Accepted, kBatch>;
 
   void onReady(Ready ready) override;
-  Step acceptOne();
-  Step onAcceptFailed(int error);
+  std::size_t accept(Batch& batch);
+  std::size_t handOn(Batch& batch, std::size_t count);
+  bool goesOnAfter(int error);
   void retryAfter(Clock::duration delay);
 
   EventInterface& loop_;

@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <new>
 #include <vector>
 
@@ -22,8 +24,9 @@ class AcceptorTest : public ::testing::Test, public AcceptorHandler {
   void onAccept(FileDescriptor socket, const Endpoint& remote) override {
     EXPECT_EQ(remote.ip(), "127.0.0.1");
     accepted.push_back(std::move(socket));
+    if (onEach) onEach();
   }
-  bool wantsMore() override { return accepted.size() < most; }
+  std::size_t room() override { return most - std::min(most, accepted.size()); }
   void onAcceptPaused(int error) override { errors.push_back(error); }
 
   FileDescriptor connect() {
@@ -45,6 +48,7 @@ class AcceptorTest : public ::testing::Test, public AcceptorHandler {
   std::vector<FileDescriptor> accepted;
   std::vector<int> errors;
   std::size_t most = 1000;
+  std::function<void()> onEach;
 };
 
 TEST_F(AcceptorTest, TakesConnectionsWhileResumedOnly) {
@@ -124,6 +128,19 @@ TEST_F(AcceptorTest, WhileAnotherHoldsTheLockItWaits) {
   EXPECT_TRUE(accepted.empty());
   lock.unlock();
   EXPECT_TRUE(untilAccepted(1));
+}
+
+TEST_F(AcceptorTest, TheProgramRunsWithoutTheLock) {
+  AcceptLock lock;
+  Acceptor acceptor(*loop, listener, *this, &lock);
+  onEach = [&] {
+    EXPECT_TRUE(lock.tryLock());
+    lock.unlock();
+  };
+  acceptor.resume();
+  const FileDescriptor first = connect();
+  const FileDescriptor second = connect();
+  EXPECT_TRUE(untilAccepted(2));
 }
 
 }  // namespace

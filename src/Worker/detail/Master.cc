@@ -107,20 +107,24 @@ void Master::makeRunDirectory() {
 void Master::makeSupervisor() {
   std::size_t processes = 0;
   for (const Service& service : services_) processes += service.count;
-  scores_ = std::make_unique<SharedArray<Score>>(processes);
+  scores_ = std::make_unique<SharedArray<Score>>(kScoresPerSlot * processes);
   Supervisor::Options options;
   options.stopTimeout = config_.stopTimeout;
   options.readyTimeout = config_.readyTimeout;
   supervisor_ = std::make_unique<Supervisor>(*loop_, *this, options);
   std::size_t first = 0;
   for (Service& service : services_) {
-    service.scores = &(*scores_)[first];
+    service.scores = &(*scores_)[kScoresPerSlot * first];
     first += service.count;
     ProcessGroup group;
     group.name = service.name;
     group.count = service.count;
     group.reloadable = service.worker->reloadable;
-    group.main = [&service](const ChildPlace& place, FileDescriptor channel) {
+    group.main = [this, &service](const ChildPlace& place,
+                                  FileDescriptor channel) {
+      for (Service& other : services_) {
+        if (&other != &service) other.listeners.clear();
+      }
       return WorkerProcess(service, place, std::move(channel)).run();
     };
     service.group = supervisor_->addGroup(std::move(group));

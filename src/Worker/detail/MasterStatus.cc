@@ -141,14 +141,21 @@ ProgramStatus Master::status(const std::map<unsigned, std::uint64_t>& awake) {
 }
 
 const Score& Master::scoreOf(const SlotView& slot) const {
-  return services_[slot.group].scores[slot.slot];
+  return services_[slot.group].score(slot.slot, slot.generation);
 }
 
 WorkerStatus Master::statusOf(const SlotView& slot,
                               const std::map<unsigned, std::uint64_t>& awake) {
   const Service& service = services_[slot.group];
   const Score& score = scoreOf(slot);
-  const ConnectionCounters& counters = score.connections;
+  // Over all generations.
+  const auto sum = [&](Counter ConnectionCounters::*counter) {
+    std::uint64_t all = 0;
+    for (unsigned i = 0; i < kScoresPerSlot; ++i) {
+      all += (service.score(slot.slot, i).connections.*counter).get();
+    }
+    return all;
+  };
   WorkerStatus status;
   status.index = slot.index;
   status.id = slot.slot + 1;
@@ -157,19 +164,19 @@ WorkerStatus Master::statusOf(const SlotView& slot,
   status.state = toString(slot.state);
   status.generation = slot.generation;
   status.address = service.addressText();
-  status.accepted = counters.accepted.get();
-  status.messages = counters.messages.get();
-  status.sendFailures = counters.sendFailures.get();
-  status.exceptions = counters.exceptions.get();
-  status.protocolErrors = counters.protocolErrors.get();
-  status.bytesRead = counters.bytesRead.get();
-  status.bytesWritten = counters.bytesWritten.get();
+  status.accepted = sum(&ConnectionCounters::accepted);
+  status.messages = sum(&ConnectionCounters::messages);
+  status.sendFailures = sum(&ConnectionCounters::sendFailures);
+  status.exceptions = sum(&ConnectionCounters::exceptions);
+  status.protocolErrors = sum(&ConnectionCounters::protocolErrors);
+  status.bytesRead = sum(&ConnectionCounters::bytesRead);
+  status.bytesWritten = sum(&ConnectionCounters::bytesWritten);
   status.restarts = slot.restarts;
   status.backoff = inSeconds(slot.backoff);
   status.lastExit = slot.lastExit;
   status.requestsPerSecond = rateOf(slot, status.messages);
   if (slot.pid == 0) return status;
-  status.connections = counters.open.get();
+  status.connections = score.connections.open.get();
   status.timers = score.timers.get();
   status.uptime = inSeconds(Clock::now() - slot.since);
   const ProcessFacts facts = factsOf(slot.pid);

@@ -9,6 +9,9 @@
 
 namespace brigade::detail {
 
+// Of which one is written by the process that serves.
+constexpr unsigned kScoresPerSlot = 2;
+
 struct alignas(64) Score {
   ProcessRecord record;
   ConnectionCounters connections;

@@ -48,6 +48,11 @@ struct Service {
   void listen();
   // The socket of a process; null for a background Worker.
   const Listener* listener(unsigned slot) const;
+  // Where a process of that generation writes. Two generations overlap in a
+  // reload, and a page has one writer: they take turns.
+  Score& score(unsigned slot, unsigned generation) const {
+    return scores[kScoresPerSlot * slot + generation % kScoresPerSlot];
+  }
   // With the port that the kernel picked; empty for a background Worker.
   std::string addressText() const;
 
@@ -62,7 +67,7 @@ struct Service {
   std::optional<SharedArray<AcceptLock>> lock;  // of one; kLocked only
   std::chrono::milliseconds stopTimeout{};
   unsigned group = 0;       // in the Supervisor
-  Score* scores = nullptr;  // of its first process
+  Score* scores = nullptr;  // of its first slot
 };
 
 }  // namespace brigade::detail

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "brigade/Events/ExceptionText.h"
 #include "brigade/Process/MasterDeath.h"
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Worker/Log.h"
@@ -25,17 +26,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds kQuiet{250};
 // Before the deadline at which the master kills: time to send what is queued.
 constexpr milliseconds kLastWords{500};
+// And for onWorkerStop.
+constexpr milliseconds kFarewell{200};
 constexpr unsigned kPeerLinesPerSecond = 10;
-
-std::string describe(std::exception_ptr exception) {
-  try {
-    std::rethrow_exception(std::move(exception));
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
 
 ConnectionLimits limitsOf(const Worker& worker) {
   ConnectionLimits limits;
@@ -52,7 +45,7 @@ WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
     : service_(service),
       worker_(*service.worker),
       place_(place),
-      score_(service.scores[place.slot]) {
+      score_(service.score(place.slot, place.generation)) {
   loop_ = makeEventLoop(service.event);
   loop_->setPulse(score_.record.pulse);
   loop_->setExceptionHandler([this](std::exception_ptr exception) {
@@ -118,7 +111,7 @@ int WorkerProcess::run() {
   try {
     start();
   } catch (...) {
-    const std::string reason = describe(std::current_exception());
+    const std::string reason = exceptionText(std::current_exception());
     channel_->send({FrameKind::kFailed, reason});
     return 1;
   }
@@ -137,7 +130,6 @@ int WorkerProcess::run() {
 
 void WorkerProcess::onFrame(const Frame& frame) {
   if (frame.kind == FrameKind::kDrain) {
-    tellReload();
     drain(frame.payload.empty() ? Grace::kFast : Grace::kGraceful);
   } else if (frame.kind == FrameKind::kStop) {
     stop();
@@ -219,13 +211,19 @@ ConnectionStatus WorkerProcess::statusOf(
 // ---- Accepting
 
 void WorkerProcess::onAccept(FileDescriptor socket, const Endpoint& remote) {
-  table_->adopt(std::move(socket), remote);
+  try {
+    table_->adopt(std::move(socket), remote);
+  } catch (...) {
+    score_.connections.exceptions.add();
+    logException("a new connection", std::current_exception());
+  }
 }
 
-bool WorkerProcess::wantsMore() {
-  full_ =
-      worker_.maxConnections != 0 && table_->size() >= worker_.maxConnections;
-  return !full_;
+std::size_t WorkerProcess::room() {
+  if (worker_.maxConnections == 0) return SIZE_MAX;
+  const std::size_t open = table_->size();
+  full_ = open >= worker_.maxConnections;
+  return full_ ? 0 : worker_.maxConnections - open;
 }
 
 void WorkerProcess::onAcceptPaused(int error) {
@@ -239,20 +237,28 @@ void WorkerProcess::onAcceptPaused(int error) {
 void WorkerProcess::drain(Grace grace) {
   if (phase_ != Phase::kServing) return;
   phase_ = Phase::kDraining;
+  if (grace == Grace::kFast) {
+    // Behind what is ready in this turn: a request that is there is seen.
+    loop_->add(kQuiet, Repeat::kEvery,
+               [this] { loop_->defer([this] { closeQuietConnections(); }); });
+  }
+  afterStopTimeoutLess(kLastWords, [this] {
+    if (!table_) return;
+    table_->forEach([](TcpConnection& c) { c.close(); });
+  });
+  afterStopTimeoutLess(kFarewell, [this] { stop(); });
   for (auto& [slot, acceptor] : acceptors_) {
     // What the kernel has accepted already is somebody's request.
     acceptor.acceptAll();
     acceptor.pause();
   }
-  if (grace == Grace::kFast) {
-    loop_->add(kQuiet, Repeat::kEvery, [this] { closeQuietConnections(); });
-  }
-  loop_->add(std::max(service_.stopTimeout - kLastWords, milliseconds(0)),
-             Repeat::kOnce, [this] {
-               if (!table_) return;
-               table_->forEach([](TcpConnection& c) { c.close(); });
-             });
   endWhenDrained();
+}
+
+void WorkerProcess::afterStopTimeoutLess(milliseconds time,
+                                         std::function<void()> callback) {
+  loop_->add(std::max(service_.stopTimeout - time, milliseconds(0)),
+             Repeat::kOnce, std::move(callback));
 }
 
 void WorkerProcess::closeQuietConnections() {
@@ -314,7 +320,7 @@ void WorkerProcess::delTimer(TimerId timer) {
 void WorkerProcess::logException(std::string_view where,
                                  std::exception_ptr exception) {
   logPeer("exception in " + std::string(where) + ": " +
-          describe(std::move(exception)));
+          exceptionText(std::move(exception)));
 }
 
 void WorkerProcess::logPeer(const std::string& text) {

@@ -7,7 +7,9 @@
 //                                      |                 | all closed,
 //                                      +--stop-----------+ or deadline
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -60,11 +62,13 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void onFrame(const Frame& frame) override;
   void onChannelClosed() override;
   void onAccept(FileDescriptor socket, const Endpoint& remote) override;
-  bool wantsMore() override;
+  std::size_t room() override;
   void onAcceptPaused(int error) override;
 
   void acceptFor(unsigned slot);
   void drain(Grace grace);
+  void afterStopTimeoutLess(std::chrono::milliseconds time,
+                            std::function<void()> callback);
   void closeQuietConnections();
   void endWhenDrained();
   void stop();
