@@ -42,7 +42,13 @@ TcpConnection& ConnectionTable::adopt(FileDescriptor socket,
   const ConnectionId id{index, generations_[index]};
   void* place = chunks_[index / kChunk][index % kChunk].bytes;
   auto* connection = ::new (place)
-      TcpConnection(*this, id, socket.release(), remote, std::move(protocol));
+      TcpConnection(*this, id, std::move(socket), remote, std::move(protocol));
+  try {
+    connection->begin();
+  } catch (...) {
+    givePlace(*connection);
+    throw;
+  }
   ++open_;
   counters_.accepted.add();
   counters_.open.set(open_);
@@ -106,10 +112,21 @@ void ConnectionTable::bury(const Closed& closed) {
   }
   connection.closePipe();
   connection.guarded(&ConnectionHandler::onClose);
-  const std::uint32_t index = connection.id().index;
-  if (connection.linger_) {
+  if (connection.linger_) linger(connection);
+  givePlace(connection);
+}
+
+// Without memory or a place in the loop's table the peer may see a reset.
+void ConnectionTable::linger(TcpConnection& connection) {
+  try {
     lingering_.add(FileDescriptor(std::exchange(connection.fd_, -1)));
+  } catch (const std::exception& e) {
+    connection.report(ErrorCode::kSendFailed, e.what());
   }
+}
+
+void ConnectionTable::givePlace(TcpConnection& connection) {
+  const std::uint32_t index = connection.id().index;
   connection.~TcpConnection();
   ++generations_[index];
   free_.push_back(index);

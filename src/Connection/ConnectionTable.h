@@ -86,11 +86,26 @@ class ConnectionTable {
   static constexpr std::size_t kChunk = 64;
   static constexpr std::size_t kSpareTails = 64;
 
+  // While it lives, what `connection` sends is corked.
+  class Batch {
+   public:
+    Batch(ConnectionTable& table, TcpConnection& connection) : table_(table) {
+      table_.batch_ = &connection;
+    }
+    ~Batch() { table_.batch_ = nullptr; }
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+
+   private:
+    ConnectionTable& table_;
+  };
+
   struct Place {
     alignas(TcpConnection) std::byte bytes[sizeof(TcpConnection)];
   };
 
   std::uint32_t takePlace();
+  void givePlace(TcpConnection& connection);
   void onClosed(TcpConnection& connection, int sendError);
   void buryClosed();
   struct Closed {
@@ -98,6 +113,7 @@ class ConnectionTable {
     int sendError;  // errno, or 0
   };
   void bury(const Closed& closed);
+  void linger(TcpConnection& connection);
   char* receiveBuffer() { return received_.get(); }
   ssize_t receive(int fd, char* data, std::size_t size) {
     return transport_ != nullptr ? transport_->receive(fd, data, size)

@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 
 #include "brigade/Connection/ConnectionTable.h"
 #include "brigade/Connection/detail/ReceiveTail.h"
 #include "brigade/Connection/detail/SendQueue.h"
+#include "brigade/Events/ExceptionText.h"
 #include "brigade/Protocol/Output.h"
 #include "brigade/Protocol/ProtocolInterface.h"
 
@@ -24,34 +26,25 @@ std::uint32_t clampSize(std::size_t bytes) {
       std::min<std::size_t>(bytes, std::numeric_limits<std::uint32_t>::max()));
 }
 
-// What the exception being handled says.
-std::string currentException() {
-  try {
-    throw;
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
-
 }  // namespace
 
-TcpConnection::TcpConnection(ConnectionTable& table, ConnectionId id, int fd,
-                             const Endpoint& remote,
+TcpConnection::TcpConnection(ConnectionTable& table, ConnectionId id,
+                             FileDescriptor socket, const Endpoint& remote,
                              std::unique_ptr<ProtocolInterface> protocol)
     : table_(table),
       protocol_(std::move(protocol)),
       id_(id),
-      fd_(fd),
+      fd_(socket.release()),
       maxSendBufferSize_(clampSize(table.limits_.maxSendBufferSize)),
       maxPackageSize_(clampSize(table.limits_.maxPackageSize)),
-      remote_(remote) {
-  watch();
-  setIdleTimeout(table.limits_.idleTimeout);
-}
+      remote_(remote) {}
 
 TcpConnection::~TcpConnection() { FileDescriptor closer(fd_); }
+
+void TcpConnection::begin() {
+  watch();
+  setIdleTimeout(table_.limits_.idleTimeout);
+}
 
 void TcpConnection::onReady(Ready ready) {
   if (ready.write && queue_) onWritable();
@@ -115,10 +108,12 @@ void TcpConnection::onReceiveFailed(ssize_t result) {
 // one output, and leaves in one system call behind the last message.
 void TcpConnection::handleInput(std::span<char> bytes) {
   std::size_t expected = 0;
-  table_.batch_ = this;
-  table_.corked_.setInput({bytes.data(), bytes.size()});
-  const std::size_t consumed = deliver(bytes, expected);
-  table_.batch_ = nullptr;
+  std::size_t consumed = 0;
+  {
+    const ConnectionTable::Batch batch(table_, *this);
+    table_.corked_.setInput({bytes.data(), bytes.size()});
+    consumed = deliver(bytes, expected);
+  }
   if (status_ != Status::kClosed && !table_.corked_.empty()) {
     flush(table_.corked_);
   }
@@ -126,8 +121,8 @@ void TcpConnection::handleInput(std::span<char> bytes) {
   if (status_ == Status::kEstablished) {
     const std::span<char> rest = bytes.subspan(consumed);
     keep({rest.data(), rest.size()}, expected);
-  } else if (status_ == Status::kClosing && !queue_) {
-    finish(0);
+  } else if (status_ == Status::kClosing) {
+    endOrWait();
   }
 }
 
@@ -140,7 +135,7 @@ std::size_t TcpConnection::deliver(std::span<char> bytes,
       const std::size_t size =
           std::min<std::size_t>(bytes.size() - consumed, maxPackageSize_);
       const Packet packet = protocol_->input({bytes.data() + consumed, size});
-      if (packet.kind > Packet::Kind::kSilent || packet.length - 1 >= size) {
+      if (!packet.isWhole() || packet.length - 1 >= size) {
         expected = packet.length;
         checkIncomplete(packet, size);
         break;
@@ -236,17 +231,20 @@ void TcpConnection::onEndOfInput() {
   guarded(&ConnectionHandler::onEnd);
 }
 
-void ConnectionHandler::onEnd(TcpConnection& connection) { connection.close(); }
-
 // ---- Pipes
 
 void TcpConnection::pipe(TcpConnection& to) {
+  if (to.piped_ && table_.find(to.extras_->pipeFrom) != nullptr &&
+      to.extras_->pipeFrom != id_) {
+    throw std::logic_error("this connection is the target of another pipe");
+  }
   for (TcpConnection* end : {this, &to}) {
     if (!end->extras_) end->extras_ = std::make_unique<Extras>();
     end->piped_ = true;
   }
   extras_->pipeTo = to.id_;
   to.extras_->pipeFrom = id_;
+  if (to.full_) pauseRecv();
 }
 
 void TcpConnection::relay(const Message& message) {
@@ -294,13 +292,24 @@ SendResult TcpConnection::write(const Message& message,
     table_.counters_.sendFailures.add();
     return SendResult::kDropped;
   }
+  return put(message, codec);
+}
+
+SendResult TcpConnection::put(const Message& message,
+                              ProtocolInterface* codec) {
   const bool inBatch = table_.batch_ == this;
   Output& output = inBatch ? table_.corked_ : table_.direct_;
-  output.setMessage(message.data());
-  if (codec != nullptr) {
-    codec->encode(message, output);
-  } else {
-    output.append(message.data());
+  const Output::Mark mark = output.mark();
+  try {
+    output.setMessage(message.data());
+    if (codec != nullptr) {
+      codec->encode(message, output);
+    } else {
+      output.append(message.data());
+    }
+  } catch (...) {
+    output.rollBack(mark);
+    throw;
   }
   if (!inBatch || output.wantsFlush()) flush(output);
   if (status_ == Status::kClosed) return SendResult::kDropped;
@@ -320,6 +329,8 @@ void TcpConnection::flush(Output& output) {
     sent = result > 0 ? static_cast<std::size_t>(result) : 0;
     bytesWritten_ += sent;
     table_.counters_.bytesWritten.add(sent);
+    // In a batch what was received has done it.
+    if (sent > 0 && table_.batch_ != this) refreshTimeout();
   }
   const bool rest = sent < output.size();
   if (rest) enqueue(pieces, sent);
@@ -390,7 +401,12 @@ void TcpConnection::endOutput() {
 void TcpConnection::close() {
   if (status_ != Status::kEstablished) return;
   status_ = Status::kClosing;
-  if (table_.batch_ == this) return;  // the batch's answers come first
+  // The batch's answers come first.
+  if (table_.batch_ != this) endOrWait();
+}
+
+// Closing: what is queued has kCloseTimeout to make progress.
+void TcpConnection::endOrWait() {
   if (!queue_) {
     finish(0);
     return;
@@ -401,10 +417,13 @@ void TcpConnection::close() {
 
 void TcpConnection::close(const Message& last) {
   if (status_ != Status::kEstablished) return;
-  // Past the mark as well: nothing can follow it.
-  const std::uint32_t limit = std::exchange(maxSendBufferSize_, 0xFFFFFFFFU);
-  write(last, protocol_.get());
-  maxSendBufferSize_ = limit;
+  try {
+    // Past the mark as well: nothing can follow it.
+    if (!outputEnds_) put(last, protocol_.get());
+  } catch (...) {
+    close();
+    throw;
+  }
   close();
 }
 
@@ -437,11 +456,22 @@ void TcpConnection::refuseInput(ErrorCode code, Refusal refusal,
                                 std::string_view reason) {
   table_.counters_.protocolErrors.add();
   report(code, reason);
+  sayLastWords(refusal);
+  close();
+}
+
+void TcpConnection::sayLastWords(Refusal refusal) {
+  if (status_ != Status::kEstablished) return;
   const bool inBatch = table_.batch_ == this;
   Output& output = inBatch ? table_.corked_ : table_.direct_;
-  if (status_ == Status::kEstablished) protocol_->refuse(refusal, output);
+  const Output::Mark mark = output.mark();
+  try {
+    protocol_->refuse(refusal, output);
+  } catch (...) {
+    output.rollBack(mark);
+    table_.counters_.exceptions.add();
+  }
   if (!inBatch && !output.empty()) flush(output);
-  close();
 }
 
 void TcpConnection::onTimeout() {
@@ -497,18 +527,17 @@ void TcpConnection::guarded(
 }
 
 void TcpConnection::report(ErrorCode code, std::string_view reason) {
-  table_.handler_.onTrouble(*this, code, reason);
   try {
+    table_.handler_.onTrouble(*this, code, reason);
     table_.handler_.onError(*this, code, reason);
   } catch (...) {
     table_.counters_.exceptions.add();
-    table_.handler_.onTrouble(*this, ErrorCode::kException, currentException());
   }
 }
 
 void TcpConnection::onCallbackThrew() {
   table_.counters_.exceptions.add();
-  report(ErrorCode::kException, currentException());
+  report(ErrorCode::kException, exceptionText(std::current_exception()));
   close();
 }
 
@@ -537,24 +566,6 @@ void TcpConnection::setMaxSendBufferSize(std::size_t bytes) {
 
 void TcpConnection::setMaxPackageSize(std::size_t bytes) {
   maxPackageSize_ = clampSize(std::max<std::size_t>(bytes, 1));
-}
-
-std::string_view toString(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kProtocol:
-      return "protocol error";
-    case ErrorCode::kPackageTooLong:
-      return "package too long";
-    case ErrorCode::kIdleTimeout:
-      return "idle time-out";
-    case ErrorCode::kSendFailed:
-      return "send failed";
-    case ErrorCode::kSendTimeout:
-      return "send time-out";
-    case ErrorCode::kException:
-      return "exception";
-  }
-  return "unknown";
 }
 
 }  // namespace brigade

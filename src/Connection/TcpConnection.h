@@ -31,6 +31,7 @@
 #include "brigade/Connection/ConnectionId.h"
 #include "brigade/Connection/Endpoint.h"
 #include "brigade/Events/EventInterface.h"
+#include "brigade/Events/FileDescriptor.h"
 #include "brigade/Events/TimingWheel.h"
 #include "brigade/Protocol/Message.h"
 
@@ -79,7 +80,8 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   // From now on every message goes to `to` (through its codec) instead of
   // onMessage; while the queue of `to` is full this connection pauses. When
   // this one closes, `to` is closed after the last message, and vice versa.
-  // For both directions: a.pipe(b); b.pipe(a);
+  // For both directions: a.pipe(b); b.pipe(a); A connection is the target of
+  // one pipe at most: throws std::logic_error.
   void pipe(TcpConnection& to);
 
   ConnectionId id() const { return id_; }
@@ -141,10 +143,13 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   };
   bool hasContext() const { return extras_ && extras_->type() != typeid(void); }
 
-  TcpConnection(ConnectionTable& table, ConnectionId id, int fd,
+  TcpConnection(ConnectionTable& table, ConnectionId id, FileDescriptor socket,
                 const Endpoint& remote,
                 std::unique_ptr<ProtocolInterface> protocol);
   ~TcpConnection();
+  // Apart from the constructor: it may throw, and then there is a connection
+  // to destroy.
+  void begin();
 
   // Receiving.
   void onReady(Ready ready) override;
@@ -164,6 +169,7 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
 
   // Sending.
   SendResult write(const Message& message, ProtocolInterface* codec);
+  SendResult put(const Message& message, ProtocolInterface* codec);
   void flush(Output& output);
   void enqueue(std::span<const iovec> pieces, std::size_t skip);
   void checkFull();
@@ -176,6 +182,8 @@ class TcpConnection final : private Watcher, private TimingWheel::Entry {
   void onTimeout() override;
   void refreshTimeout();
   void watch();
+  void sayLastWords(Refusal refusal);
+  void endOrWait();
   void refuseInput(ErrorCode code, Refusal refusal, std::string_view reason);
   void sendFailed(int error);
   void finish(int sendError);

@@ -65,6 +65,20 @@ std::span<const iovec> Output::pieces() {
   return pieces_;
 }
 
+void Output::rollBack(const Mark& mark) {
+  if (full_.size() > mark.full) {
+    buffer_ = std::move(full_[mark.full]);
+    full_.resize(mark.full);
+  }
+  pieces_.resize(mark.pieces);
+  capacity_ = mark.capacity;
+  used_ = mark.used;
+  closed_ = mark.closed;
+  size_ = mark.size;
+  borrowsMessage_ = mark.borrowsMessage;
+  message_ = {};
+}
+
 void Output::forgetBytes() {
   if (capacity_ != kCapacity) {
     // The first buffer is full_.front(): it has the usual size.

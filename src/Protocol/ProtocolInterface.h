@@ -41,6 +41,9 @@ struct Packet {
     return {Kind::kMalformed, 0, reason};
   }
 
+  // The first `length` bytes are dealt with.
+  bool isWhole() const { return kind == Kind::kWhole || kind == Kind::kSilent; }
+
   Kind kind;
   std::size_t length;
   const char* reason;
@@ -70,7 +73,8 @@ class ProtocolInterface {
   // into the codec. Throws ProtocolError.
   virtual Message decode(std::span<char> packet) = 0;
 
-  // Appends the packet that carries `message`.
+  // Appends the packet that carries `message`. When it throws, what it has
+  // appended is taken back.
   virtual void encode(const Message& message, Output& out) = 0;
 
   // Appends the last words to a peer that is refused, if the protocol has any.

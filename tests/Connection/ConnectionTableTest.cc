@@ -2,6 +2,11 @@
 
 #include <stdexcept>
 
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <system_error>
+
 #include "tests/Connection/ConnectionFixture.h"
 
 namespace brigade::test {
@@ -38,6 +43,28 @@ TEST_F(ConnectionTableTest, RoomIsReportedAfterAConnectionIsFreed) {
   connection.destroy();
   EXPECT_FALSE(room);
   EXPECT_TRUE(until([&] { return room; }));
+}
+
+TEST_F(ConnectionTableTest, ASocketTheLoopRefusesIsClosedAndLeavesNoTrace) {
+  loop = makeEventLoop("select");
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit more = before;
+  more.rlim_cur = std::min<rlim_t>(before.rlim_max, 4096);
+  ::setrlimit(RLIMIT_NOFILE, &more);
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const FileDescriptor peer(ends[1]);
+  FileDescriptor high(::fcntl(ends[0], F_DUPFD_CLOEXEC, 1024));
+  ::close(ends[0]);
+  ASSERT_TRUE(high);
+  EXPECT_THROW(table().adopt(std::move(high), Endpoint()), std::system_error);
+  char byte;
+  EXPECT_EQ(::recv(peer.get(), &byte, 1, MSG_DONTWAIT), 0) << "still open";
+  EXPECT_EQ(table().size(), 0u);
+  table().forEach([](TcpConnection&) { FAIL() << "a connection is left"; });
+  EXPECT_EQ(counters.accepted.get(), 0u);
+  ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST_F(ConnectionTableTest, AFactoryThatThrowsCostsItsSocketOnly) {

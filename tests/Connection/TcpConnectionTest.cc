@@ -206,7 +206,91 @@ TEST_F(TalkativeTest, ItIsToldThatAPackageIsTooLong) {
   EXPECT_TRUE(until([&] { return atEnd(client); }));
 }
 
+// An encoder that fails in the middle of its work.
+class Stumbling final : public ProtocolInterface {
+ public:
+  Packet input(std::string_view bytes) override { return lines_.input(bytes); }
+  Message decode(std::span<char> packet) override {
+    return lines_.decode(packet);
+  }
+  void encode(const Message& message, Output& out) override {
+    out.append("HEAD:");
+    out.append(message.data());
+    if (message.data().starts_with("bad")) throw std::length_error("too bad");
+    out.append('\n');
+  }
+
+ private:
+  Text lines_;
+};
+
+class StumblingTest : public TcpConnectionTest {
+ protected:
+  StumblingTest() {
+    useProtocol("stumbling", [] { return std::make_unique<Stumbling>(); });
+  }
+};
+
+TEST_F(StumblingTest, OfAMessageThatCannotBeEncodedNothingIsSentToAnybody) {
+  FileDescriptor other;
+  TcpConnection& connection = accept(client);
+  TcpConnection& second = accept(other);
+  EXPECT_THROW(connection.send("bad"), std::length_error);
+  second.send("for the other");
+  connection.send("good");
+  EXPECT_EQ(hearBytes(other, 19), "HEAD:for the other\n");
+  EXPECT_EQ(hearBytes(client, 10), "HEAD:good\n");
+}
+
+TEST_F(StumblingTest, InABatchTheAnswersAroundItAreSent) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) {
+    if (m.data() != "2") {
+      c.send(m);
+      return;
+    }
+    // Large enough to be borrowed, and gone before the batch ends.
+    const std::string large = "bad" + std::string(100'000, 'x');
+    EXPECT_THROW(c.send(large), std::length_error);
+  };
+  say(client, "1\n2\n3\n");
+  EXPECT_EQ(hearBytes(client, 14), "HEAD:1\nHEAD:3\n");
+}
+
+TEST_F(StumblingTest, ALastMessageThatCannotBeEncodedClosesAllTheSame) {
+  TcpConnection& connection = accept(client);
+  EXPECT_THROW(connection.close("bad"), std::length_error);
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(hear(client), "");
+}
+
 // ---- Ending
+
+TEST_F(TcpConnectionTest, AfterACloseInABatchAPeerThatDoesNotReadHasATime) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message&) {
+    c.close(std::string(4'000'000, 'x'));
+  };
+  say(client, "x\n");
+  ASSERT_TRUE(until([&] {
+    return table().at(0)->status() == TcpConnection::Status::kClosing;
+  }));
+  turn(*loop);
+  EXPECT_EQ(loop->timerCount(), 1u) << "nothing will end it";
+}
+
+TEST_F(TcpConnectionTest, WhoIsOnlySentToIsNotIdle) {
+  limits.idleTimeout = std::chrono::milliseconds(600);
+  FileDescriptor idle;
+  TcpConnection& connection = accept(client);
+  accept(idle);
+  const TimerId talk = loop->add(std::chrono::milliseconds(100), Repeat::kEvery,
+                                 [&] { connection.send("news"); });
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  loop->del(talk);
+  EXPECT_TRUE(atEnd(idle));
+  EXPECT_FALSE(atEnd(client));
+}
 
 TEST_F(TcpConnectionTest, CloseInsideOnMessageCallsOnCloseOnce) {
   accept(client);
@@ -339,6 +423,31 @@ TEST_F(TcpConnectionTest, AnIdleConnectionIsClosedAndABusyOneIsNot) {
   EXPECT_EQ(handler.lastCode, ErrorCode::kIdleTimeout);
   EXPECT_TRUE(atEnd(client));
   EXPECT_EQ(table().size(), 1u);
+}
+
+// ---- Pipes that cannot be
+
+TEST_F(TcpConnectionTest, AConnectionIsTheTargetOfOnePipeOnly) {
+  FileDescriptor first, second;
+  TcpConnection& target = accept(client);
+  accept(first).pipe(target);
+  EXPECT_THROW(accept(second).pipe(target), std::logic_error);
+}
+
+TEST_F(TcpConnectionTest, APipeIntoAFullConnectionWaits) {
+  FileDescriptor from;
+  TcpConnection& target = accept(client);
+  TcpConnection& source = accept(from);
+  while (target.send(std::string(16 * 1024, 'x')) != SendResult::kDropped) {
+  }
+  source.pipe(target);
+  say(from, "first\n");
+  turn(*loop);
+  std::string all;
+  ASSERT_TRUE(until([&] {
+    all += hear(client);
+    return all.ends_with("first\n");
+  }));
 }
 
 // ---- Backpressure

@@ -229,6 +229,50 @@ TEST_F(FaultTest, ASlotThatRecoversAcceptsForItselfAgain) {
                                               std::to_string(second[1])}));
 }
 
+TEST_F(FaultTest, BackOffHarmsNobodyWhereAllShareOneSocket) {
+  for (const char* mode : {"shared", "locked"}) {
+    Program own(BRIGADE_SUBJECT);
+    const std::string poison = own.directory() + "/poison.log";
+    own.start({"--workers", "2"},
+              {std::string("ACCEPT_MODE=") + mode, "FAIL_IF_EXISTS=" + poison});
+    std::ofstream(poison) << "x";
+    ::kill(own.workerPid(1), SIGKILL);
+    ASSERT_TRUE(eventually([&] {
+      return own.status().at("workers").at(0).at("state") == "backoff" &&
+             own.status().at("workers").at(0).at("restarts") > 2;
+    })) << own.log();
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_EQ(Client(own.port()).ask("echo x"), "x") << mode;
+    }
+    EXPECT_EQ(own.log().find("exception"), std::string::npos) << own.log();
+  }
+}
+
+TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
+  program.start({"--workers", "2", "--workers", "second=1"},
+                {"SECOND=text://127.0.0.1:0"});
+  const auto text =
+      program.status().at("workers").at(2).at("address").get<std::string>();
+  const auto second =
+      static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
+  Client busy(program.port());
+  ASSERT_TRUE(busy.send("spin 3000\n"));
+  ASSERT_TRUE(eventually([&] {
+    const auto workers = program.status().at("workers");
+    return workers.at(0).at("state") == "busy" ||
+           workers.at(1).at("state") == "busy";
+  }));
+  const auto pids = program.workerPids();
+  ::kill(program.masterPid(), SIGKILL);
+  EXPECT_EQ(program.wait(), -SIGKILL);
+  ASSERT_TRUE(eventually([&] { return !processExists(pids[2]); }));
+  // The spinning process of the first service does not hold it.
+  EXPECT_FALSE(Client(second).connected());
+  for (const pid_t pid : pids) {
+    EXPECT_TRUE(eventually([pid] { return !processExists(pid); }));
+  }
+}
+
 TEST_F(FaultTest, AThrowingCallbackCostsItsConnectionOnly) {
   program.start({"--workers", "1"});
   Client innocent(program.port());
@@ -469,11 +513,15 @@ TEST_F(FaultTest, AReloadWhoseSuccessorFailsChangesNothing) {
   program.start({"--workers", "2"}, {"FAIL_IF_EXISTS=" + poison});
   const auto pids = program.workerPids();
   std::ofstream(poison) << "x";
+  Client kept(program.port());
+  ASSERT_EQ(kept.ask("echo x"), "x");
   const Outcome outcome = program.command({"reload"});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.err.find("poisoned"), std::string::npos) << outcome.err;
   EXPECT_EQ(program.workerPids(), pids);
   EXPECT_EQ(Client(program.port()).ask("echo on"), "on");
+  EXPECT_EQ(total("connections"), 1u)
+      << "the failed one wrote into the figures";
   EXPECT_NE(program.command({"status"}).out.find("reload failed"),
             std::string::npos);
   std::filesystem::remove(poison);

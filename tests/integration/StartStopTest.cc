@@ -395,11 +395,19 @@ TEST_F(StartStopTest, AGracefulStopAnswersWhatWasAsked) {
 }
 
 TEST_F(StartStopTest, AGracefulStopEndsByItsDeadline) {
-  program.start({"--stop-timeout", "1"});
+  const std::string events = program.directory() + "/events.log";
+  program.start({"--stop-timeout", "1", "--workers", "1"},
+                {"EVENT_LOG=" + events});
   Client idle(program.port());
   ASSERT_EQ(idle.ask("echo x"), "x");
+  // The client does not close its side: it holds nobody up.
   EXPECT_EQ(program.command({"stop", "-g"}).code, 0);
   EXPECT_EQ(program.wait(), 0);
+  EXPECT_NE(program.log().find("exit 0"), std::string::npos) << program.log();
+  std::ostringstream told;
+  told << std::ifstream(events).rdbuf();
+  EXPECT_NE(told.str().find("onWorkerStop"), std::string::npos) << told.str();
+  EXPECT_EQ(told.str().find("onWorkerReload"), std::string::npos);
   EXPECT_EQ(idle.rest(), "");
 }
 
