@@ -39,8 +39,10 @@ install(EXPORT brigadeTargets NAMESPACE brigade::
 # static one even a plain `pkg-config --libs` must name it.
 if(BUILD_SHARED_LIBS)
   set(brigade_pc_private ".private")
+  set(brigade_pc_libs "Libs: -L\${libdir} -lbrigade\nLibs.private: -lev")
 else()
   set(brigade_pc_private "")
+  set(brigade_pc_libs "Libs: -L\${libdir} -lbrigade -lev")
 endif()
 file(RELATIVE_PATH brigade_pc_prefix
   "/prefix/${brigade_pkgconfig_dir}" "/prefix")

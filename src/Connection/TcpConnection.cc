@@ -166,9 +166,13 @@ void TcpConnection::checkIncomplete(const Packet& packet, std::size_t present) {
   switch (packet.kind) {
     case Packet::Kind::kMore:
       if (packet.length > maxPackageSize_ || present >= maxPackageSize_) {
-        refuseInput(ErrorCode::kPackageTooLong, Refusal::kTooLong,
-                    "a package longer than maxPackageSize (" +
-                        std::to_string(maxPackageSize_) + " bytes)");
+        refuseInput(
+            ErrorCode::kPackageTooLong, Refusal::kTooLong,
+            (packet.length == 0 ? "longer than"
+                                : "of " + std::to_string(packet.length) +
+                                      " bytes, more than") +
+                " maxPackageSize (" + std::to_string(maxPackageSize_) +
+                " bytes)");
       }
       break;
     case Packet::Kind::kMalformed:

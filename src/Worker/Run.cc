@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -54,8 +55,18 @@ Target findTarget(const std::vector<Worker*>& workers, std::string_view text,
 
 void apply(const detail::Invocation& invocation,
            const std::vector<Worker*>& workers) {
+  std::set<const Worker*> moved;
   for (const std::string& text : invocation.listen) {
     const Target target = findTarget(workers, text, "--listen");
+    const std::string& name = target.worker->name;
+    if (target.worker->address.empty()) {
+      throw BadUsage("--listen " + text + ": worker '" + name +
+                     "' does not listen");
+    }
+    if (!moved.insert(target.worker).second) {
+      throw BadUsage("--listen " + text + ": worker '" + name +
+                     "' has one address, and was given another");
+    }
     target.worker->address = target.value;
   }
   for (const std::string& text : invocation.workers) {

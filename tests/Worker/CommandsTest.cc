@@ -206,7 +206,7 @@ TEST_F(Commands, AfterADeadServerNameItsPidFile) {
                                 Command::kConnections, Command::kReopen}) {
     EXPECT_EQ(run(command), kNotRunning);
     EXPECT_EQ(error_, "shout: not running, but pid file " + config_.pidFile +
-                          " exists (pid " + pid + " is gone)\n");
+                          " exists (pid " + pid + " is gone; its worker processes may still be draining)\n");
   }
   EXPECT_EQ(run(Command::kStatus), kStatusDeadWithPidFile);
   EXPECT_EQ(out_, "");

@@ -529,6 +529,23 @@ TEST_F(FaultTest, AReloadWhoseSuccessorFailsChangesNothing) {
   EXPECT_NE(program.workerPids(), pids);
 }
 
+TEST_F(FaultTest, AfterAReloadIdleWorkersAreReadyAndNotBusy) {
+  program.start({"--workers", "3"});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(program.command({"reload"}).code, 0);
+    const auto states = [&] {
+      std::string all;
+      const auto status = program.status();
+      for (const auto& worker : status.at("workers")) {
+        all += worker.at("state").get<std::string>() + " ";
+      }
+      return all;
+    };
+    EXPECT_TRUE(eventually([&] { return states() == "ready ready ready "; }))
+        << states();
+  }
+}
+
 TEST_F(FaultTest, AWorkerThatIsNotReloadableStays) {
   const std::string events = program.directory() + "/events.log";
   program.start({"--workers", "1"}, {"RELOADABLE=no", "EVENT_LOG=" + events});

@@ -74,9 +74,15 @@ TEST_F(StartStopTest, ABadAddressIsNamed) {
   expectRefusal({"--listen", "nonsense"}, 2, "bad address 'nonsense'");
 }
 
+TEST_F(StartStopTest, ASecondAddressForAWorkerIsRefused) {
+  expectRefusal(
+      {"--listen", "text://127.0.0.1:0", "--listen", "tcp://127.0.0.1:0"}, 2,
+      "worker 'subject' has one address, and was given another");
+}
+
 TEST_F(StartStopTest, AnUnknownProtocolIsNamed) {
   expectRefusal({"--listen", "gopher://127.0.0.1:0"}, 2,
-                "unknown protocol 'gopher'");
+                "gopher://127.0.0.1:0: unknown protocol 'gopher'");
 }
 
 TEST_F(StartStopTest, AnUnknownEventLoopIsNamed) {

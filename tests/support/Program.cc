@@ -169,8 +169,7 @@ void Program::start(std::vector<std::string> options,
   launch(std::move(options), environment);
   ASSERT_TRUE(eventually([this] {
     if (!processExists(master_)) return true;
-    return log().find(" ready\n") != std::string::npos ||
-           log().find(": ready\n") != std::string::npos;
+    return log().find("]: ready\n") != std::string::npos;
   })) << log();
   ASSERT_TRUE(processExists(master_)) << log();
 }
@@ -192,7 +191,8 @@ std::vector<pid_t> Program::workerPids() const {
   const nlohmann::json all = status();
   if (all.is_null()) return pids;
   for (const auto& worker : all.at("workers")) {
-    pids.push_back(worker.at("pid").get<pid_t>());
+    const auto& pid = worker.at("pid");
+    pids.push_back(pid.is_null() ? 0 : pid.get<pid_t>());
   }
   return pids;
 }

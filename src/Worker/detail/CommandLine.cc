@@ -174,8 +174,8 @@ class Parser {
     addGraceful(restart, "Let open connections finish first");
     addStartOptions(restart);
     CLI::App& reload = add("reload", Command::kReload,
-                           "Replace the worker processes; nothing is lost");
-    addGraceful(reload, "Let open connections of the old ones finish");
+                           "Replace the worker processes; no request is lost");
+    addGraceful(reload, "Quiet connections may stay, up to --stop-timeout");
     CLI::App& status =
         add("status", Command::kStatus, "Show the server and its workers");
     status.add_flag("--watch", invocation_.watch, "Again every second");
@@ -208,7 +208,7 @@ class Parser {
             "So many processes; 0: as many as processors")
         ->check(checkWorkers);
     addList(app, "--listen", invocation_.listen, "[NAME=]ADDRESS",
-            "Another address, as text://0.0.0.0:5678")
+            "Instead of the program's, as text://0.0.0.0:5678")
         ->check(checkNotEmpty);
     addValue(app, "--event", config_.event, "NAME",
              "Event loop: libev, epoll, select, poll ...")

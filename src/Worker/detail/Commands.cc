@@ -115,10 +115,16 @@ class Client {
   Holder look() const { return PidFile::look(config_.pidFile); }
 
   void sayNotRunning(const Holder& holder) const {
-    say(holder.state == PidFile::State::kStale
-            ? "not running, but pid file " + config_.pidFile + " exists (pid " +
-                  std::to_string(holder.pid) + " is gone)"
-            : "not running (no pid file " + config_.pidFile + ")");
+    if (holder.state != PidFile::State::kStale) {
+      say("not running (no pid file " + config_.pidFile + ")");
+    } else if (holder.pid == 0) {
+      say("not running, but pid file " + config_.pidFile +
+          " exists (it holds no pid)");
+    } else {
+      say("not running, but pid file " + config_.pidFile + " exists (pid " +
+          std::to_string(holder.pid) +
+          " is gone; its worker processes may still be draining)");
+    }
   }
 
   Answer ask(const std::string& request, milliseconds patience) const {

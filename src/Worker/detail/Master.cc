@@ -94,8 +94,10 @@ void Master::makeRunDirectory() {
   struct stat info {};
   if (::stat(directory.c_str(), &info) == 0 && ::geteuid() != 0 && shared &&
       info.st_uid != ::geteuid()) {
-    throw std::runtime_error("cannot use the run directory " +
-                             config_.runDirectory + ": it is not ours");
+    throw std::runtime_error(
+        "cannot use the run directory " + config_.runDirectory +
+        ": it belongs to uid " + std::to_string(info.st_uid) +
+        ", and this is uid " + std::to_string(::geteuid()));
   }
   if (::access(config_.runDirectory.c_str(), W_OK | X_OK) != 0) {
     throw std::system_error(
@@ -235,7 +237,8 @@ void Master::checkStart() {
 void Master::onForked(const SlotView&) {}
 
 void Master::onReady(const SlotView& slot) {
-  log(LogLevel::kDebug, describe(slot) + " ready");
+  log(LogLevel::kInfo,
+      describe(slot) + ", pid " + std::to_string(slot.pid) + ": ready");
   progress(describe(slot) + " ready");
   lendListeners();
   if (!starting_) return;
@@ -262,11 +265,14 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
   std::string text = describe(slot) + ", pid " + std::to_string(pid) + ": " +
                      status.toString();
   if (!expected && slot.state == SlotState::kBackoff) {
-    const auto wait = std::chrono::duration_cast<milliseconds>(slot.backoff);
-    text +=
-        "; starting its successor in " + std::to_string(wait.count()) + " ms";
+    const auto wait = std::chrono::ceil<milliseconds>(slot.backoff);
+    text += wait.count() == 0 ? "; starting its successor at once"
+                              : "; starting its successor in " +
+                                    std::to_string(wait.count()) + " ms";
   }
-  log(expected ? LogLevel::kInfo : LogLevel::kWarning, text);
+  const bool killed = status.signal == SIGKILL;
+  if (expected && killed) text += " after the stop time-out";
+  log(expected && !killed ? LogLevel::kInfo : LogLevel::kWarning, text);
   progress(text);
   lendListeners();
   Worker& worker = *services_[slot.group].worker;

@@ -28,7 +28,11 @@ Service::Service(Worker& theWorker, const std::string& programName,
   makeEventLoop(event);
   if (theWorker.address.empty()) return;
   address = Address::parse(theWorker.address);
-  factory = theWorker.protocols_.find(address->protocol);
+  try {
+    factory = theWorker.protocols_.find(address->protocol);
+  } catch (const UnknownProtocol& e) {
+    throw UnknownProtocol(theWorker.address + ": " + e.what());
+  }
 }
 
 void Service::listen() {

@@ -24,7 +24,7 @@ Json toObject(const WorkerStatus& worker) {
   return {{"index", worker.index},
           {"id", worker.id},
           {"name", worker.name},
-          {"pid", worker.pid},
+          {"pid", worker.pid == 0 ? Json() : Json(worker.pid)},
           {"state", worker.state},
           {"generation", worker.generation},
           {"memory", worker.memory},
