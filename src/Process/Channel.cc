@@ -56,6 +56,21 @@ FileDescriptor takeRight(msghdr& message) {
 
 }  // namespace
 
+// Tells whether the handler, which may also throw, has destroyed the channel.
+struct Channel::Guard {
+  explicit Guard(Channel& watched) : channel(watched) {
+    channel.alive_ = &alive;
+  }
+  ~Guard() {
+    if (alive) channel.alive_ = nullptr;
+  }
+  Guard(const Guard&) = delete;
+  Guard& operator=(const Guard&) = delete;
+
+  Channel& channel;
+  bool alive = true;
+};
+
 std::pair<FileDescriptor, FileDescriptor> Channel::makePair() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
@@ -150,8 +165,12 @@ void Channel::receive() {
 }
 
 void Channel::drain() {
-  while (fd_ && receiveOne() == Step::kFrame) {
+  for (int i = 0; i < kLastWords && fd_; ++i) {
+    if (receiveOne() != Step::kFrame) break;
   }
+  if (!fd_) return;
+  loop_.del(fd_.get());
+  fd_.reset();
 }
 
 Channel::Step Channel::receiveOne() {
@@ -174,15 +193,12 @@ Channel::Step Channel::receiveOne() {
   const auto size = static_cast<std::size_t>(n) - sizeof header;
   // Whatever does not follow the rules is not our other end any more.
   if (header.magic != kMagic || header.size != size) return gone();
-  bool alive = true;
-  alive_ = &alive;
+  const Guard guard(*this);
   handler_.onFrame({static_cast<FrameKind>(header.kind),
                     {bytes.data() + sizeof header, size},
                     header.correlation,
                     descriptor.get()});
-  if (!alive) return Step::kGone;
-  alive_ = nullptr;
-  return Step::kFrame;
+  return guard.alive ? Step::kFrame : Step::kGone;
 }
 
 Channel::Step Channel::gone() {

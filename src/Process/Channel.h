@@ -22,16 +22,20 @@ struct iovec;
 
 namespace brigade {
 
-// What a frame is for. Below kFirstOfProgram: between Supervisor and
-// ChildProcess; from there on whoever uses both ends decides.
+// What a frame is for. Below kFirstOfProgram: between a Supervisor
+// and its child; from there on whoever uses both ends decides.
 enum class FrameKind : std::uint16_t {
   kReady = 1,   // child: I serve
   kFailed = 2,  // child: I cannot start, the payload says why
-  kDrain = 3,   // master: accept nothing more, finish, exit
+  kDrain = 3,   // master: accept nothing more, finish, exit; the payload is
+                // kGracefully and kForReload, each or not
   kStop = 4,    // master: close everything, exit
   kRetire = 5,  // child: replace me, then drain me
   kFirstOfProgram = 64,
 };
+
+inline constexpr char kGracefully[] = "g";
+inline constexpr char kForReload[] = "r";
 
 struct Frame {
   FrameKind kind;
@@ -71,7 +75,9 @@ class Channel final : private Watcher {
   // kFull: the frame was not taken. Throws std::length_error over kMaxPayload.
   Result send(const Frame& frame);
 
-  // Delivers what has arrived; for the last words of a dead process.
+  // Delivers what has arrived and closes: for the last words of a dead process.
+  // At most kLastWords frames: a grandchild may hold its end, and go on.
+  static constexpr int kLastWords = 4096;
   void drain();
 
   // In a child that inherited the master's end: closes this copy.
@@ -82,6 +88,7 @@ class Channel final : private Watcher {
 
  private:
   enum class Step : std::uint8_t { kFrame, kEmpty, kGone };
+  struct Guard;
   struct Waiting {
     std::string bytes;  // header and payload
     FileDescriptor descriptor;

@@ -20,7 +20,9 @@ namespace {
 
 constexpr std::size_t kMaxRequest = 64 * 1024;
 constexpr std::size_t kMaxClients = 64;
-constexpr std::chrono::seconds kRequestPatience{5};
+// For the request, and then for every bit of the answer to be taken.
+constexpr std::chrono::seconds kPatience{5};
+constexpr std::size_t kMaxAnswer = 64 * 1024 * 1024;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 [[noreturn]] void failed(int error, const std::string& what,
@@ -47,7 +49,8 @@ FileDescriptor listenAt(const std::string& path) {
   const sockaddr_un address = addressOf(path);
   FileDescriptor fd = makeSocket(SOCK_NONBLOCK);
   if (!fd) failed(errno, "cannot make the control socket", path);
-  // The pid file's lock says that no other master is alive: it is stale.
+  // It belongs to the pid file beside it, of which the lock says that no other
+  // master is alive.
   ::unlink(path.c_str());
   // The file gets the socket's mode: 0600 from its first moment.
   ::fchmod(fd.get(), 0600);
@@ -57,6 +60,11 @@ FileDescriptor listenAt(const std::string& path) {
     failed(errno, "cannot listen on the control socket", path);
   }
   return fd;
+}
+
+ino_t inodeOf(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 ? info.st_ino : 0;
 }
 
 bool isTrusted(int fd) {
@@ -79,7 +87,8 @@ class ControlSocket::Reply::Client final : public Watcher {
         handler_(handler),
         onGone_(std::move(onGone)) {
     loop_.add(fd_.get(), Interest::kRead, *this);
-    patience_ = loop_.add(kRequestPatience, Repeat::kOnce, [this] { end(); });
+    waiting_ = true;
+    patience_ = loop_.add(kPatience, Repeat::kOnce, [this] { end(); });
   }
   ~Client() { close(); }
   Client(const Client&) = delete;
@@ -89,6 +98,10 @@ class ControlSocket::Reply::Client final : public Watcher {
 
   void line(std::string_view text) {
     if (!fd_) return;
+    if (out_.size() + text.size() >= kMaxAnswer) {
+      end();  // a client that does not read
+      return;
+    }
     out_ += text;
     out_ += '\n';
     flush();
@@ -119,6 +132,12 @@ class ControlSocket::Reply::Client final : public Watcher {
     char bytes[4096];
     const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n == 0 && asked_) {
+      // Half closed (shutdown(2)): it still listens.
+      inputEnded_ = true;
+      watch();
+      return;
+    }
     if (n <= 0) {
       end();
       return;
@@ -136,31 +155,57 @@ class ControlSocket::Reply::Client final : public Watcher {
   void ask(const std::string& request);
 
   void flush() {
-    while (!out_.empty()) {
-      const ssize_t n =
-          ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
+    while (sent_ < out_.size()) {
+      const ssize_t n = ::send(fd_.get(), out_.data() + sent_,
+                               out_.size() - sent_, MSG_NOSIGNAL);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) {
-        loop_.add(fd_.get(), Interest::kReadWrite, *this);
+        watch();
         return;
       }
       if (n < 0) {
         end();
         return;
       }
-      out_.erase(0, static_cast<std::size_t>(n));
+      sent_ += static_cast<std::size_t>(n);
+      waitNoLonger();
     }
+    out_.clear();
+    sent_ = 0;
     if (finished_) {
       end();
     } else {
-      loop_.add(fd_.get(), Interest::kRead, *this);
+      watch();
     }
   }
 
+  // Of a client that half closed only the taking is watched.
+  void watch() {
+    const bool writes = !out_.empty();
+    if (writes && !waiting_) {
+      waiting_ = true;
+      patience_ = loop_.add(kPatience, Repeat::kOnce, [this] { end(); });
+    }
+    if (inputEnded_ && !writes) {
+      loop_.del(fd_.get());
+      return;
+    }
+    loop_.add(fd_.get(),
+              inputEnded_ ? Interest::kWrite
+              : writes    ? Interest::kReadWrite
+                          : Interest::kRead,
+              *this);
+  }
+
+  void waitNoLonger() {
+    if (std::exchange(waiting_, false)) loop_.del(patience_);
+  }
+
   void end() {
+    if (!fd_) return;
     close();
     // The list lets go of us later: a caller further up may be our own.
-    loop_.defer([gone = onGone_, self = this] { gone(self); });
+    loop_.defer([gone = onGone_, client = self.lock()] { gone(client.get()); });
   }
 
   EventInterface& loop_;
@@ -170,7 +215,10 @@ class ControlSocket::Reply::Client final : public Watcher {
   TimerId patience_{};
   std::string request_;
   std::string out_;
+  std::size_t sent_ = 0;  // of out_
+  bool waiting_ = false;  // for the client, and patience_ runs
   bool asked_ = false;
+  bool inputEnded_ = false;
   bool finished_ = false;
 
  public:
@@ -179,7 +227,7 @@ class ControlSocket::Reply::Client final : public Watcher {
 
 void ControlSocket::Reply::Client::ask(const std::string& request) {
   asked_ = true;
-  loop_.del(patience_);
+  waitNoLonger();
   Reply reply;
   // The last copy of the reply finishes the client, which lives in the list.
   reply.client_ = std::shared_ptr<Client>(
@@ -199,7 +247,8 @@ class ControlSocket::Impl final : public Watcher {
       : loop_(loop),
         path_(std::move(path)),
         handler_(std::move(handler)),
-        fd_(listenAt(path_)) {
+        fd_(listenAt(path_)),
+        inode_(inodeOf(path_)) {
     loop_.add(fd_.get(), Interest::kRead, *this);
   }
 
@@ -207,7 +256,7 @@ class ControlSocket::Impl final : public Watcher {
     if (!fd_) return;
     loop_.del(retry_);
     loop_.del(fd_.get());
-    ::unlink(path_.c_str());
+    if (inodeOf(path_) == inode_) ::unlink(path_.c_str());
     for (const auto& client : clients_) client->close();
   }
   Impl(const Impl&) = delete;
@@ -252,6 +301,7 @@ class ControlSocket::Impl final : public Watcher {
   std::string path_;
   Handler handler_;
   FileDescriptor fd_;
+  ino_t inode_;  // of the file, which may have been replaced
   TimerId retry_{};
   std::list<std::shared_ptr<Client>> clients_;
 };

@@ -33,7 +33,9 @@ class ControlSocket {
   using Handler = std::function<void(std::string_view request, Reply reply)>;
 
   // Limits: a request line of 64 KiB, 64 clients at once, 5 s to send the
-  // request. Replaces a stale socket file. Throws std::system_error.
+  // request and for each part of an answer to be taken, 64 MiB of answer that
+  // wait. Replaces the socket file: the caller holds the pid file that belongs
+  // to it. Throws std::system_error.
   ControlSocket(EventInterface& loop, std::string path, Handler handler);
   ~ControlSocket();  // removes the file, unless closed in a child
 

@@ -52,7 +52,7 @@ bool isAt(int fd, const std::string& path) {
 PidFile::PidFile(std::string path) : path_(std::move(path)) {
   do {
     fd_.reset(
-        ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+        ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd_) failed("cannot open the pid file", path_);
     if (!lock(fd_.get())) {
       if (errno != EWOULDBLOCK) failed("cannot lock the pid file", path_);
@@ -61,7 +61,8 @@ PidFile::PidFile(std::string path) : path_(std::move(path)) {
                            ")");
     }
   } while (!isAt(fd_.get(), path_));
-  rewrite();
+  ::fchmod(fd_.get(), 0600);  // of a stale one, made by an older version
+  write();
 }
 
 PidFile::~PidFile() {
@@ -70,7 +71,7 @@ PidFile::~PidFile() {
 
 void PidFile::closeInChild() { fd_.reset(); }
 
-void PidFile::rewrite() {
+void PidFile::write() {
   const std::string text = std::to_string(::getpid()) + "\n";
   if (::ftruncate(fd_.get(), 0) != 0 ||
       ::pwrite(fd_.get(), text.data(), text.size(), 0) !=

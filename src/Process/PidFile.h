@@ -1,7 +1,8 @@
 #pragma once
 
-// PidFile: holds the pid of the running master, 0644, and a flock(2) on it as
-// long as the master lives, so a stale file never blocks a start. A child that
+// PidFile: holds the pid of the running master, and a flock(2) on it as long as
+// the master lives, so a stale file never blocks a start. 0600: whoever may
+// read a file may lock it, and so keep the master from starting. A child that
 // inherits the descriptor closes it (closeInChild), or it would hold the lock.
 
 #include <sys/types.h>
@@ -34,13 +35,13 @@ class PidFile {
   ~PidFile();  // removes the file, unless closed in a child
 
   void closeInChild();
-  // After daemonizing: the pid has changed, the lock stays.
-  void rewrite();
 
   // Who holds it, by its lock, never by its number alone.
   static Holder look(const std::string& path);
 
  private:
+  void write();
+
   std::string path_;
   FileDescriptor fd_;
 };

@@ -5,18 +5,12 @@
 // writes plain stores, the master reads, so a stuck worker still shows. It
 // keeps the slot's figures over respawns.
 
-#include <sys/types.h>
-
-#include <atomic>
-#include <cstdint>
-
 #include "brigade/Events/EventInterface.h"
 
 namespace brigade {
 
 struct alignas(64) ProcessRecord {
   Pulse pulse;
-  std::atomic<pid_t> pid{0};
 };
 
 }  // namespace brigade

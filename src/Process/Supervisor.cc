@@ -1,5 +1,6 @@
 #include "brigade/Process/Supervisor.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,13 @@
 #include "brigade/Process/detail/Slot.h"
 
 namespace brigade {
+namespace {
+
+// After a worker that wants to retire could not be replaced.
+constexpr std::chrono::seconds kRetireAgain{1};
+
+}  // namespace
+
 using detail::Child;
 using detail::Slot;
 
@@ -17,7 +25,12 @@ Supervisor::Supervisor(EventInterface& loop, SupervisorHandler& handler,
                        Options options)
     : loop_(loop), handler_(handler), options_(options) {}
 
-Supervisor::~Supervisor() = default;
+Supervisor::~Supervisor() {
+  loop_.del(retirements_);
+  for (const auto& slot : slots_) {
+    if (slot->waiting) loop_.del(slot->restart);
+  }
+}
 
 unsigned Supervisor::addGroup(ProcessGroup group) {
   const auto number = static_cast<unsigned>(groups_.size());
@@ -39,15 +52,14 @@ void Supervisor::start() {
     for (const auto& slot : slots_) slot->current.reset();
     throw;
   }
-  for (const auto& slot : slots_) handler_.onForked(slot->view());
 }
 
 // ---- Forking
 
 std::unique_ptr<Child> Supervisor::fork(Slot& slot) {
   auto [mine, theirs] = Channel::makePair();
-  const ChildPlace place{slot.index,          slot.slot,  slot.group,
-                         slot.generation + 1, ::getpid(), slot.lastPid};
+  const ChildPlace place{slot.index, slot.slot, slot.group, slot.generation + 1,
+                         ::getpid()};
   pid_t pid;
   try {
     pid = detail::forkProcess([&, &mine = mine, &theirs = theirs] {
@@ -58,12 +70,24 @@ std::unique_ptr<Child> Supervisor::fork(Slot& slot) {
     throw CannotFork("cannot fork worker " + std::to_string(slot.index) + ": " +
                      e.what());
   }
-  detail::ChildHandler& self = *this;
-  auto child = std::make_unique<Child>(loop_, self, pid, std::move(mine),
-                                       ++slot.generation);
+  std::unique_ptr<Child> child = watch(pid, std::move(mine), slot);
   child->killAfter(options_.readyTimeout);
-  slot.lastPid = pid;
   return child;
+}
+
+std::unique_ptr<Child> Supervisor::watch(pid_t pid, FileDescriptor channel,
+                                         Slot& slot) {
+  detail::ChildHandler& self = *this;
+  try {
+    return std::make_unique<Child>(loop_, self, pid, std::move(channel),
+                                   ++slot.generation);
+  } catch (const std::exception& e) {
+    // Without a descriptor for it nobody would notice its end.
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    throw CannotFork("cannot watch worker " + std::to_string(slot.index) +
+                     ": " + e.what());
+  }
 }
 
 int Supervisor::runChild(const ChildPlace& place, FileDescriptor channel) {
@@ -81,9 +105,7 @@ void Supervisor::forkCurrent(Slot& slot) {
   } catch (const std::exception& e) {
     handler_.onFailed(slot.view(), e.what());
     scheduleRestart(slot, Clock::duration::zero());
-    return;
   }
-  handler_.onForked(slot.view());
 }
 
 void Supervisor::scheduleRestart(Slot& slot, Clock::duration served) {
@@ -140,7 +162,7 @@ void Supervisor::onChildFrame(Child& child, const Frame& frame) {
   } else if (frame.kind == FrameKind::kRetire) {
     onRetire(slot, child);
   } else if (frame.kind >= FrameKind::kFirstOfProgram) {
-    handler_.onFrame(slot.view(), frame);
+    handler_.onFrame(slot.view(), child.channel(), frame);
   }
 }
 
@@ -151,11 +173,13 @@ void Supervisor::onReady(Slot& slot, Child& child) {
     return;
   }
   slot.retiring = std::exchange(slot.current, std::move(slot.successor));
+  slot.wantsToRetire = false;
   handler_.onReady(slot.view());
   if (slot.retiring) {
-    slot.retiring->end(FrameKind::kDrain,
-                       reloadGrace_ == Grace::kGraceful ? "g" : "",
-                       options_.stopTimeout);
+    std::string how;
+    if (round_ && round_->reload) how += kForReload;
+    if (round_ && round_->grace == Grace::kGraceful) how += kGracefully;
+    slot.retiring->end(FrameKind::kDrain, how, options_.stopTimeout);
   } else {
     replaceNext();
   }
@@ -167,6 +191,7 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
   const pid_t pid = child.pid();
   const std::string failure =
       child.failure().empty() ? status.toString() : child.failure();
+  const bool wasKilledStarting = status.signal == SIGKILL && child.wasTooSlow();
   const Clock::duration served = child.served();
   std::unique_ptr<Child>& owner = ownerOf(slot, child);
   const bool wasCurrent = &owner == &slot.current;
@@ -174,10 +199,11 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
   bury(std::move(owner));
   if (!expected || status.signal != 0) slot.lastExit = status.toString();
   if (wasCurrent) onCurrentGone(slot, served);
+  if (wasKilledStarting) handler_.onFailed(slot.view(), failure);
   handler_.onExit(slot.view(), pid, status, expected);
   if (wasSuccessor) {
     onSuccessorGone(slot, failure);
-  } else if (!wasCurrent && replacing_ == &slot) {
+  } else if (!wasCurrent && round_ && round_->replacing == &slot) {
     replaceNext();
   }
   if (::getpid() == 1) reapStrangers();
@@ -194,54 +220,77 @@ void Supervisor::onSuccessorGone(Slot& slot, const std::string& reason) {
   if (!stopping_ && !slot.current) {
     scheduleRestart(slot, Clock::duration::zero());
   }
-  if (reloading_) {
-    endReload(false, "worker " + std::to_string(slot.index) + ": " + reason);
+  if (round_) {
+    endRound(false, "worker " + std::to_string(slot.index) + ": " + reason);
   }
 }
 
-// ---- Reloads
+// ---- Replacements
 
 void Supervisor::reload(Grace grace, Done done) {
+  Round round;
+  round.grace = grace;
+  round.done.push_back(std::move(done));
+  if (!round_) {
+    beginRound(std::move(round));
+  } else if (!next_) {
+    next_ = std::move(round);
+  } else {
+    next_->grace = grace;
+    next_->done.push_back(std::move(round.done.front()));
+  }
+}
+
+void Supervisor::beginRound(Round round) {
+  round_ = std::move(round);
   if (stopping_) {
-    if (done) done(false, "the program is stopping");
+    endRound(false, "the program is stopping");
     return;
   }
-  reloadGrace_ = grace;
-  if (reloading_) {
-    again_ = true;
-    nextDone_.push_back(std::move(done));
-    return;
-  }
-  reloading_ = true;
-  reloadDone_.push_back(std::move(done));
-  for (const auto& slot : slots_) {
-    if (groups_[slot->group].reloadable) {
-      toReplace_.push_back(slot.get());
-    } else {
-      handler_.onReloadSkipped(slot->view());
+  if (round_->reload) {
+    handler_.onReloadStarted();
+    for (const auto& slot : slots_) {
+      if (groups_[slot->group].reloadable) {
+        round_->waiting.push_back(slot.get());
+      } else {
+        handler_.onReloadSkipped(slot->view());
+      }
     }
   }
   replaceNext();
 }
 
 void Supervisor::onRetire(Slot& slot, Child& child) {
-  if (stopping_ || &child != slot.current.get()) return;
-  toReplace_.push_back(&slot);
-  if (reloading_) return;
-  reloading_ = true;
-  replaceNext();
+  if (&child != slot.current.get()) return;
+  slot.wantsToRetire = true;
+  if (!round_) replaceRetired();
+}
+
+// Children that asked for a successor. What a reload replaces meanwhile has
+// got one.
+void Supervisor::replaceRetired() {
+  loop_.del(std::exchange(retirements_, {}));
+  if (stopping_ || round_) return;
+  Round round;
+  round.reload = false;
+  for (const auto& slot : slots_) {
+    if (slot->wantsToRetire && slot->current) {
+      round.waiting.push_back(slot.get());
+    }
+  }
+  if (!round.waiting.empty()) beginRound(std::move(round));
 }
 
 void Supervisor::replaceNext() {
-  replacing_ = nullptr;
-  if (!reloading_) return;
-  if (toReplace_.empty()) {
-    endReload(true, "");
+  if (!round_) return;
+  round_->replacing = nullptr;
+  if (round_->waiting.empty()) {
+    endRound(true, "");
     return;
   }
-  replacing_ = toReplace_.front();
-  toReplace_.pop_front();
-  forkSuccessor(*replacing_);
+  round_->replacing = round_->waiting.front();
+  round_->waiting.pop_front();
+  forkSuccessor(*round_->replacing);
 }
 
 void Supervisor::forkSuccessor(Slot& slot) {
@@ -253,28 +302,27 @@ void Supervisor::forkSuccessor(Slot& slot) {
     slot.successor = fork(slot);
   } catch (const std::exception& e) {
     if (!slot.current) scheduleRestart(slot, Clock::duration::zero());
-    endReload(false, e.what());
-    return;
+    endRound(false, e.what());
   }
-  handler_.onForked(slot.view());
 }
 
-void Supervisor::endReload(bool ok, const std::string& reason) {
-  reloading_ = false;
-  replacing_ = nullptr;
-  toReplace_.clear();
-  const std::vector<Done> done = std::exchange(reloadDone_, {});
-  for (const Done& each : done) {
-    if (each) each(ok, reason);
+void Supervisor::endRound(bool ok, const std::string& reason) {
+  const Round ended = std::move(*round_);
+  round_.reset();
+  if (ended.reload) handler_.onReloadEnded(ok, reason);
+  for (const Done& done : ended.done) {
+    if (done) done(ok, reason);
   }
-  if (!std::exchange(again_, false)) return;
-  std::vector<Done> next = std::exchange(nextDone_, {});
-  reload(reloadGrace_,
-         [next = std::move(next)](bool fine, std::string_view why) {
-           for (const Done& each : next) {
-             if (each) each(fine, why);
-           }
-         });
+  if (round_) return;
+  if (next_) {
+    beginRound(*std::exchange(next_, std::nullopt));
+  } else if (ok) {
+    replaceRetired();
+  } else if (!stopping_) {
+    loop_.del(retirements_);
+    retirements_ =
+        loop_.add(kRetireAgain, Repeat::kOnce, [this] { replaceRetired(); });
+  }
 }
 
 // ---- The end
@@ -283,7 +331,8 @@ void Supervisor::stop(Grace grace, Done done) {
   const bool first = !std::exchange(stopping_, true);
   if (first) {
     stopDone_ = std::move(done);
-    if (reloading_) endReload(false, "the program is stopping");
+    if (round_) endRound(false, "the program is stopping");
+    loop_.del(std::exchange(retirements_, {}));
     for (const auto& slot : slots_) {
       if (std::exchange(slot->waiting, false)) loop_.del(slot->restart);
     }
@@ -297,7 +346,7 @@ void Supervisor::endChild(Child& child) {
   if (stopGrace_ == Grace::kFast) {
     child.end(FrameKind::kStop, "", options_.stopTimeout);
   } else {
-    child.end(FrameKind::kDrain, "g", options_.stopTimeout);
+    child.end(FrameKind::kDrain, kGracefully, options_.stopTimeout);
   }
 }
 
@@ -316,8 +365,16 @@ Channel::Result Supervisor::send(unsigned index, const Frame& frame) {
   return child->channel().send(frame);
 }
 
-void Supervisor::broadcast(const Frame& frame) {
-  forEachChild([&](Child& child) { child.channel().send(frame); });
+std::size_t Supervisor::broadcast(const Frame& frame) {
+  std::size_t count = 0;
+  forEachChild([&](Child& child) {
+    const Channel::Result result = child.channel().send(frame);
+    if (result == Channel::Result::kSent ||
+        result == Channel::Result::kQueued) {
+      ++count;
+    }
+  });
+  return count;
 }
 
 std::vector<SlotView> Supervisor::slots() const {

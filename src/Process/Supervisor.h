@@ -20,10 +20,12 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -52,7 +54,6 @@ struct ChildPlace {
   unsigned group;       // as addGroup() returned it
   unsigned generation;  // 1 for the first child of the slot
   pid_t masterPid;
-  pid_t previousPid;  // of the slot's former child, 0 for the first
 };
 
 // Runs in the child, which has nothing of the master's but its memory: signals
@@ -64,7 +65,6 @@ using ChildMain =
     std::function<int(const ChildPlace& place, FileDescriptor channel)>;
 
 struct ProcessGroup {
-  std::string name;
   unsigned count = 1;
   bool reloadable = true;  // false: reload sends onReloadSkipped() only
   ChildMain main;
@@ -100,13 +100,16 @@ struct SlotView {
 // the supervisor.
 class SupervisorHandler {
  public:
-  virtual void onForked(const SlotView& slot) = 0;
   virtual void onReady(const SlotView& slot) = 0;
   virtual void onFailed(const SlotView& slot, std::string_view reason) = 0;
   virtual void onExit(const SlotView& slot, pid_t pid, ExitStatus status,
                       bool expected) = 0;
-  // Frames from kFirstOfProgram on.
-  virtual void onFrame(const SlotView& slot, const Frame& frame) = 0;
+  // Frames from kFirstOfProgram on; `from` leads to the child that sent it.
+  virtual void onFrame(const SlotView& slot, Channel& from,
+                       const Frame& frame) = 0;
+  // Around each round of replacements that reload() asked for.
+  virtual void onReloadStarted() = 0;
+  virtual void onReloadEnded(bool ok, std::string_view reason) = 0;
   virtual void onReloadSkipped(const SlotView& slot) = 0;
   // In the child, first of all: close what belongs to the master alone.
   virtual void inChild() = 0;
@@ -140,22 +143,23 @@ class Supervisor final : private detail::ChildHandler {
   // New generation, slot by slot, never fewer ready children than before and
   // never more than one child above the count. A request during a reload means
   // one more round after it; `done` then waits for that. Refused while
-  // stopping.
+  // stopping. A child that is drained for it is told so in its kDrain frame.
   void reload(Grace grace, Done done);
 
   // Ends every child; past stopTimeout with SIGKILL. A second call with kFast
-  // during a graceful one makes it fast. `done` once all are gone.
+  // during a graceful one makes it fast. The first call's `done` is called once
+  // all are gone.
   void stop(Grace grace, Done done);
 
   // To the ready (or starting) child of the slot.
   Channel::Result send(unsigned index, const Frame& frame);
-  // To every child, draining ones included.
-  void broadcast(const Frame& frame);
+  // To every child, draining ones included. Returns how many it went to.
+  std::size_t broadcast(const Frame& frame);
 
   std::vector<SlotView> slots() const;
   unsigned childCount() const;  // processes alive
   bool stopping() const { return stopping_; }
-  bool reloading() const { return reloading_; }
+  bool reloading() const { return round_.has_value(); }
 
   // As PID 1 a master inherits orphans: call on SIGCHLD to reap strangers.
   void reapStrangers();
@@ -163,6 +167,15 @@ class Supervisor final : private detail::ChildHandler {
  private:
   using Child = detail::Child;
   using Slot = detail::Slot;
+
+  // Slots whose children are replaced one after the other.
+  struct Round {
+    bool reload = true;  // false: children that asked for it (kRetire)
+    Grace grace = Grace::kFast;
+    std::vector<Done> done = {};
+    Slot* replacing = nullptr;
+    std::deque<Slot*> waiting = {};
+  };
 
   void onChildFrame(Child& child, const Frame& frame) override;
   void onChildExit(Child& child, ExitStatus status) override;
@@ -175,6 +188,7 @@ class Supervisor final : private detail::ChildHandler {
 
   // Forking.
   std::unique_ptr<Child> fork(Slot& slot);
+  std::unique_ptr<Child> watch(pid_t pid, FileDescriptor channel, Slot& slot);
   int runChild(const ChildPlace& place, FileDescriptor channel);
   void forkCurrent(Slot& slot);
   void scheduleRestart(Slot& slot, Clock::duration served);
@@ -185,10 +199,12 @@ class Supervisor final : private detail::ChildHandler {
   void onCurrentGone(Slot& slot, Clock::duration served);
   void onSuccessorGone(Slot& slot, const std::string& reason);
 
-  // Reloads.
+  // Replacements.
+  void beginRound(Round round);
   void replaceNext();
   void forkSuccessor(Slot& slot);
-  void endReload(bool ok, const std::string& reason);
+  void endRound(bool ok, const std::string& reason);
+  void replaceRetired();
 
   void checkStopped();
   void endChild(Child& child);
@@ -200,13 +216,9 @@ class Supervisor final : private detail::ChildHandler {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<std::unique_ptr<Child>> buried_;
 
-  bool reloading_ = false;
-  bool again_ = false;  // another round was asked for
-  Grace reloadGrace_ = Grace::kFast;
-  Slot* replacing_ = nullptr;
-  std::deque<Slot*> toReplace_;
-  std::vector<Done> reloadDone_;
-  std::vector<Done> nextDone_;
+  std::optional<Round> round_;  // under way
+  std::optional<Round> next_;   // asked for meanwhile
+  TimerId retirements_{};       // when one has failed: the next attempt
 
   bool stopping_ = false;
   Grace stopGrace_ = Grace::kGraceful;

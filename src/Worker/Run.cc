@@ -38,9 +38,10 @@ struct Target {
 
 Target findTarget(const std::vector<Worker*>& workers, std::string_view text,
                   std::string_view option) {
-  const auto equals = text.find('=');
-  const std::string_view name =
-      equals == std::string_view::npos ? "" : text.substr(0, equals);
+  // An address may have a '=' in its path, but not before its "://".
+  const auto equals = text.find_first_of("=:");
+  const bool named = equals != std::string_view::npos && text[equals] == '=';
+  const std::string_view name = named ? text.substr(0, equals) : "";
   const std::string_view value = name.empty() ? text : text.substr(equals + 1);
   for (Worker* worker : workers) {
     const bool first = name.empty() && !worker->address.empty();

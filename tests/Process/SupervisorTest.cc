@@ -56,7 +56,6 @@ class Obedient final : public ChannelHandler {
 
 class SupervisorTest : public ::testing::Test, public SupervisorHandler {
  protected:
-  void onForked(const SlotView&) override {}
   void onReady(const SlotView& slot) override { note("ready", slot.index); }
   void onFailed(const SlotView& slot, std::string_view reason) override {
     note("failed", slot.index);
@@ -67,9 +66,11 @@ class SupervisorTest : public ::testing::Test, public SupervisorHandler {
     note(expected ? "ended" : "died", slot.index);
     lastStatus = status.toString();
   }
-  void onFrame(const SlotView&, const Frame& frame) override {
+  void onFrame(const SlotView&, Channel&, const Frame& frame) override {
     frames.emplace_back(frame.payload);
   }
+  void onReloadStarted() override {}
+  void onReloadEnded(bool, std::string_view) override {}
   void onReloadSkipped(const SlotView& slot) override {
     note("skipped", slot.index);
   }

@@ -205,8 +205,10 @@ TEST_F(Commands, AfterADeadServerNameItsPidFile) {
   for (const Command command : {Command::kStop, Command::kReload,
                                 Command::kConnections, Command::kReopen}) {
     EXPECT_EQ(run(command), kNotRunning);
-    EXPECT_EQ(error_, "shout: not running, but pid file " + config_.pidFile +
-                          " exists (pid " + pid + " is gone; its worker processes may still be draining)\n");
+    EXPECT_EQ(error_,
+              "shout: not running, but pid file " + config_.pidFile +
+                  " exists (pid " + pid +
+                  " is gone; its worker processes may still be draining)\n");
   }
   EXPECT_EQ(run(Command::kStatus), kStatusDeadWithPidFile);
   EXPECT_EQ(out_, "");
@@ -525,11 +527,11 @@ TEST_F(Commands, WithoutRightToThePidFileNameIt) {
   EXPECT_EQ(runUnprivileged(Command::kStatus), kStatusUnknown);
 }
 
-TEST(ControlSocketPath, IsInTheRunDirectory) {
+TEST(ControlSocketPath, IsBesideThePidFile) {
   RunConfig config;
   config.runDirectory = "/run/shout";
   config.pidFile = "/elsewhere/shout.pid";
-  EXPECT_EQ(controlSocketPath(config), "/run/shout/shout.sock");
+  EXPECT_EQ(controlSocketPath(config), "/elsewhere/shout.sock");
 }
 
 }  // namespace

@@ -24,6 +24,9 @@ FileDescriptor openPidfd(pid_t pid) {
   return fd;
 }
 
+// Of a process that somebody else has reaped.
+constexpr int kStatusLost = 255;
+
 ExitStatus statusOf(const siginfo_t& info) {
   ExitStatus status;
   if (info.si_code == CLD_EXITED) {
@@ -84,7 +87,15 @@ void Child::end(FrameKind how, std::string_view payload,
 
 void Child::killAfter(Clock::duration patience) {
   loop_.del(deadline_);
-  deadline_ = loop_.add(patience, Repeat::kOnce, [this] { kill(); });
+  deadline_ = loop_.add(patience, Repeat::kOnce, [this, patience] {
+    if (state_ == State::kStarting) {
+      tooSlow_ = true;
+      const auto time =
+          std::chrono::duration_cast<std::chrono::milliseconds>(patience);
+      failure_ = "not ready within " + std::to_string(time.count()) + " ms";
+    }
+    kill();
+  });
 }
 
 void Child::kill() {
@@ -98,9 +109,14 @@ void Child::closeInChild() {
 
 void Child::onReady(Ready) {
   siginfo_t info{};
+  // It may have been reaped by the program's own code: how it ended is lost,
+  // but it has.
   if (::waitid(kPidfd, static_cast<id_t>(pidfd_.get()), &info,
-               WEXITED | WNOHANG) != 0 ||
-      info.si_pid == 0) {
+               WEXITED | WNOHANG) != 0) {
+    if (errno != ECHILD) return;
+    info.si_code = CLD_EXITED;
+    info.si_status = kStatusLost;
+  } else if (info.si_pid == 0) {
     return;
   }
   loop_.del(deadline_);

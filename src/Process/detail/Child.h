@@ -49,6 +49,8 @@ class Child final : public ChannelHandler, private Watcher {
   // How long it has served; zero before it was ready.
   Clock::duration served() const;
   const std::string& failure() const { return failure_; }
+  // It was killed because it did not become ready in time.
+  bool wasTooSlow() const { return tooSlow_; }
   // Its end was asked for.
   bool isEnding() const {
     return state_ == State::kDraining || state_ == State::kStopping;
@@ -81,6 +83,7 @@ class Child final : public ChannelHandler, private Watcher {
   Clock::time_point readyAt_{};
   TimerId deadline_{};
   std::string failure_;
+  bool tooSlow_ = false;
 };
 
 }  // namespace brigade::detail

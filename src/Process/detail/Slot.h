@@ -27,11 +27,11 @@ struct Slot {
   unsigned group = 0;
   unsigned generation = 0;
   unsigned restarts = 0;
-  pid_t lastPid = 0;
   std::string lastExit;
   Backoff backoff;
   TimerId restart{};  // running while the slot waits for its next child
   bool waiting = false;
+  bool wantsToRetire = false;
   Clock::time_point restartAt{};
   std::unique_ptr<Child> current;
   std::unique_ptr<Child> successor;

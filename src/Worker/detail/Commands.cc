@@ -321,8 +321,9 @@ int runCommand(const Invocation& invocation, const RunConfig& config) try {
 }
 
 std::string controlSocketPath(const RunConfig& config) {
-  const auto file = std::filesystem::path(config.pidFile).stem();
-  return config.runDirectory + "/" + file.string() + ".sock";
+  return std::filesystem::path(config.pidFile)
+      .replace_extension(".sock")
+      .string();
 }
 
 }  // namespace brigade::detail

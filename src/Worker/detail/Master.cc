@@ -1,6 +1,7 @@
 #include "brigade/Worker/detail/Master.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "brigade/Events/ExceptionText.h"
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Worker/Log.h"
 #include "brigade/Worker/detail/Commands.h"
@@ -23,10 +25,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// How long `start -d` waits for worker processes that neither serve nor say
-// why; those that may still come are left to the back-off.
-constexpr seconds kStartPatience{10};
 
 std::string describe(const SlotView& slot) {
   return "worker " + std::to_string(slot.index);
@@ -41,6 +39,11 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
       loop_(makeEventLoop("epoll")),
       startedAt_(std::chrono::system_clock::now()),
       started_(Clock::now()) {
+  loop_->setExceptionHandler([this](std::exception_ptr exception) {
+    log(LogLevel::kError,
+        "exception in the master: " + exceptionText(std::move(exception)));
+  });
+  raiseDescriptorLimit();
   // From here on a signal waits for the loop: it must not leave files behind.
   watchSignals();
   makeServices(workers);
@@ -71,6 +74,14 @@ Master::~Master() {
   }
 }
 
+// Three descriptors a worker process; those have the limit that was set.
+void Master::raiseDescriptorLimit() {
+  ::getrlimit(RLIMIT_NOFILE, &descriptors_);
+  rlimit raised = descriptors_;
+  raised.rlim_cur = raised.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &raised);
+}
+
 void Master::makeServices(const std::vector<Worker*>& workers) {
   for (Worker* worker : workers) {
     services_.emplace_back(*worker, config_.name, config_.event);
@@ -80,7 +91,7 @@ void Master::makeServices(const std::vector<Worker*>& workers) {
 
 void Master::makeRunDirectory() {
   namespace fs = std::filesystem;
-  const fs::path directory = config_.runDirectory;
+  const fs::path directory = fs::absolute(config_.runDirectory);
   std::error_code error;
   // /tmp is everybody's: what lies there is ours alone, or not used.
   const bool shared = directory.native().starts_with("/tmp/");
@@ -91,19 +102,35 @@ void Master::makeRunDirectory() {
     throw std::system_error(
         error, "cannot make the run directory " + config_.runDirectory);
   }
-  struct stat info {};
-  if (::stat(directory.c_str(), &info) == 0 && ::geteuid() != 0 && shared &&
-      info.st_uid != ::geteuid()) {
-    throw std::runtime_error(
-        "cannot use the run directory " + config_.runDirectory +
-        ": it belongs to uid " + std::to_string(info.st_uid) +
-        ", and this is uid " + std::to_string(::geteuid()));
+  if (shared) {
+    fs::path part = "/tmp";
+    for (const fs::path& name : directory.lexically_relative("/tmp")) {
+      part /= name;
+      checkOurs(part);
+    }
   }
   if (::access(config_.runDirectory.c_str(), W_OK | X_OK) != 0) {
     throw std::system_error(
         errno, std::generic_category(),
         "cannot use the run directory " + config_.runDirectory);
   }
+}
+
+// Whoever may write to a folder may put another one in place of what is in it.
+void Master::checkOurs(const std::string& directory) const {
+  struct stat info {};
+  std::string wrong;
+  if (::lstat(directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+    wrong = " is no directory";
+  } else if (info.st_uid != ::geteuid()) {
+    wrong = " belongs to uid " + std::to_string(info.st_uid) +
+            ", and this is uid " + std::to_string(::geteuid());
+  } else if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    wrong = " can be written by others";
+  }
+  if (wrong.empty()) return;
+  throw std::runtime_error("cannot use the run directory " +
+                           config_.runDirectory + ": " + directory + wrong);
 }
 
 void Master::makeSupervisor() {
@@ -119,7 +146,6 @@ void Master::makeSupervisor() {
     service.scores = &(*scores_)[kScoresPerSlot * first];
     first += service.count;
     ProcessGroup group;
-    group.name = service.name;
     group.count = service.count;
     group.reloadable = service.worker->reloadable;
     group.main = [this, &service](const ChildPlace& place,
@@ -135,11 +161,15 @@ void Master::makeSupervisor() {
 
 void Master::watchSignals() {
   ::signal(SIGPIPE, SIG_IGN);
+  // Inherited as ignored, it would have the kernel reap our children.
+  ::signal(SIGCHLD, SIG_DFL);
   loop_->add(Signal{SIGTERM}, [this] { stop(Grace::kFast); });
   loop_->add(Signal{SIGINT}, [this] { stop(Grace::kFast); });
   loop_->add(Signal{SIGQUIT}, [this] { stop(Grace::kGraceful); });
-  loop_->add(Signal{SIGHUP}, [this] { reload(Grace::kFast); });
-  loop_->add(Signal{SIGUSR2}, [this] { reload(Grace::kFast); });
+  loop_->add(Signal{SIGHUP},
+             [this] { supervisor_->reload(Grace::kFast, nullptr); });
+  loop_->add(Signal{SIGUSR2},
+             [this] { supervisor_->reload(Grace::kFast, nullptr); });
   loop_->add(Signal{SIGUSR1}, [this] { reopen(); });
   if (::getpid() == 1) {
     loop_->add(Signal{SIGCHLD}, [this] { supervisor_->reapStrangers(); });
@@ -157,7 +187,7 @@ void Master::run() {
   }
   supervisor_->start();
   if (daemon_ != nullptr) {
-    loop_->add(kStartPatience, Repeat::kOnce, [this] { checkStart(); });
+    loop_->add(config_.readyTimeout, Repeat::kOnce, [this] { checkStart(); });
   }
   loop_->loop();
   if (!startFailure_.empty()) throw std::runtime_error(startFailure_);
@@ -225,7 +255,8 @@ void Master::checkStart() {
   if (some) {
     startDone();
   } else {
-    startFailed("no worker process is ready after 10 s" +
+    startFailed("no worker process is ready after " +
+                std::to_string(config_.readyTimeout.count()) + " ms" +
                 (slots.empty() || slots[0].lastExit.empty()
                      ? std::string()
                      : "; worker 1: " + slots[0].lastExit));
@@ -234,13 +265,12 @@ void Master::checkStart() {
 
 // ---- From the supervisor
 
-void Master::onForked(const SlotView&) {}
-
 void Master::onReady(const SlotView& slot) {
   log(LogLevel::kInfo,
       describe(slot) + ", pid " + std::to_string(slot.pid) + ": ready");
   progress(describe(slot) + " ready");
   lendListeners();
+  failures_.erase(slot.index);
   if (!starting_) return;
   const auto slots = supervisor_->slots();
   if (std::all_of(slots.begin(), slots.end(),
@@ -275,12 +305,11 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
   log(expected && !killed ? LogLevel::kInfo : LogLevel::kWarning, text);
   progress(text);
   lendListeners();
-  Worker& worker = *services_[slot.group].worker;
+  const Service& service = services_[slot.group];
   try {
-    worker.onWorkerExit(slot.index, pid, status);
-  } catch (const std::exception& e) {
-    log(LogLevel::kError,
-        std::string("exception in onWorkerExit: ") + e.what());
+    service.worker->onWorkerExit(slot.index, pid, status);
+  } catch (...) {
+    logException("onWorkerExit of " + service.name);
   }
 }
 
@@ -289,6 +318,7 @@ void Master::onReloadSkipped(const SlotView& slot) {
 }
 
 void Master::inChild() {
+  ::setrlimit(RLIMIT_NOFILE, &descriptors_);
   pidFile_->closeInChild();
   control_->closeInChild();
   if (daemon_ != nullptr) daemon_->closeInChild();
@@ -306,20 +336,22 @@ void Master::stop(Grace grace) {
 
 void Master::onStopped() {
   forEachWorker([](Worker& worker) { worker.onMasterStop(); });
-  answerAll(stopReplies_, true, "");
+  for (const auto& [id, reply] : std::exchange(waiting_, {})) {
+    reply.line(resultLine(true, ""));
+  }
   log(LogLevel::kInfo, "stopped");
   loop_->stop();
 }
 
-void Master::reload(Grace grace) {
-  if (supervisor_->stopping()) return;
+void Master::onReloadStarted() {
   log(LogLevel::kInfo, "reloading");
-  if (!supervisor_->reloading()) {
-    forEachWorker([](Worker& worker) { worker.onMasterReload(); });
-  }
-  supervisor_->reload(grace, [this](bool ok, std::string_view reason) {
-    onReloaded(ok, reason);
-  });
+  forEachWorker([](Worker& worker) { worker.onMasterReload(); });
+}
+
+void Master::onReloadEnded(bool ok, std::string_view reason) {
+  note_ = ok ? "" : "the last reload failed: " + std::string(reason);
+  log(ok ? LogLevel::kInfo : LogLevel::kError,
+      ok ? "reloaded" : "reload failed: " + std::string(reason));
 }
 
 void Master::reopen() {
@@ -329,13 +361,18 @@ void Master::reopen() {
   log(LogLevel::kInfo, "log reopened");
 }
 
+// Inside a catch block.
+void Master::logException(const std::string& where) {
+  log(LogLevel::kError,
+      "exception in " + where + ": " + exceptionText(std::current_exception()));
+}
+
 void Master::forEachWorker(const std::function<void(Worker&)>& call) {
   for (Service& service : services_) {
     try {
       call(*service.worker);
-    } catch (const std::exception& e) {
-      log(LogLevel::kError,
-          "exception in a callback of " + service.name + ": " + e.what());
+    } catch (...) {
+      logException("a callback of " + service.name);
     }
   }
 }

@@ -5,6 +5,8 @@
 // runs none of the program's message code. Signals: TERM and INT stop, QUIT
 // stops gracefully, HUP and USR2 reload, USR1 reopens the log.
 
+#include <sys/resource.h>
+
 #include <deque>
 #include <functional>
 #include <map>
@@ -39,17 +41,21 @@ class Master final : public SupervisorHandler {
   void run();
 
  private:
+  void raiseDescriptorLimit();
   void makeRunDirectory();
+  void checkOurs(const std::string& directory) const;
   void makeServices(const std::vector<Worker*>& workers);
   void makeSupervisor();
   void watchSignals();
 
-  void onForked(const SlotView& slot) override;
   void onReady(const SlotView& slot) override;
   void onFailed(const SlotView& slot, std::string_view reason) override;
   void onExit(const SlotView& slot, pid_t pid, ExitStatus status,
               bool expected) override;
-  void onFrame(const SlotView& slot, const Frame& frame) override;
+  void onFrame(const SlotView& slot, Channel& from,
+               const Frame& frame) override;
+  void onReloadStarted() override;
+  void onReloadEnded(bool ok, std::string_view reason) override;
   void onReloadSkipped(const SlotView& slot) override;
   void inChild() override;
 
@@ -58,19 +64,17 @@ class Master final : public SupervisorHandler {
   void startFailed(const std::string& reason);
   void checkStart();
   void stop(Grace grace);
-  void reload(Grace grace);
   void onStopped();
-  void onReloaded(bool ok, std::string_view reason);
   void reopen();
   void forEachWorker(const std::function<void(Worker&)>& call);
+  static void logException(const std::string& where);
   void progress(const std::string& text);
 
   void onRequest(std::string_view request, ControlSocket::Reply reply);
   void answerStatus(const ControlSocket::Reply& reply);
   void answerConnections(const ControlSocket::Reply& reply);
   void answerReload(Grace grace, ControlSocket::Reply reply);
-  using Replies = std::vector<ControlSocket::Reply>;
-  static void answerAll(Replies& replies, bool ok, std::string_view reason);
+  using Replies = std::map<std::uint64_t, ControlSocket::Reply>;
   // `awake`: the turns, a moment ago, of the workers that did not sleep.
   ProgramStatus status(const std::map<unsigned, std::uint64_t>& awake);
   WorkerStatus statusOf(const SlotView& slot,
@@ -97,10 +101,11 @@ class Master final : public SupervisorHandler {
   bool starting_ = true;
   std::string startFailure_;
   std::map<unsigned, std::string> failures_;  // of the start, by index
-  // Whoever asked for the stop or the reload that is under way.
-  Replies stopReplies_;
-  Replies reloadReplies_;
+  // Whoever waits for a stop or a reload, and is told how it goes.
+  Replies waiting_;
+  std::uint64_t nextReply_ = 1;
   std::string note_;
+  rlimit descriptors_{};  // as they were set for us
   std::chrono::system_clock::time_point startedAt_;
   Clock::time_point started_;
 

@@ -58,7 +58,7 @@ void Master::onRequest(std::string_view request, ControlSocket::Reply reply) {
   } else if (request == "connections") {
     answerConnections(reply);
   } else if (request == "stop fast" || request == "stop graceful") {
-    stopReplies_.push_back(std::move(reply));
+    waiting_.emplace(nextReply_++, std::move(reply));
     stop(grace);
   } else if (request == "reload fast" || request == "reload graceful") {
     answerReload(grace, std::move(reply));
@@ -73,33 +73,16 @@ void Master::onRequest(std::string_view request, ControlSocket::Reply reply) {
 }
 
 void Master::progress(const std::string& text) {
-  for (const Replies* replies : {&stopReplies_, &reloadReplies_}) {
-    for (const ControlSocket::Reply& reply : *replies) {
-      reply.line(progressLine(text));
-    }
-  }
+  for (const auto& [id, reply] : waiting_) reply.line(progressLine(text));
 }
 
 void Master::answerReload(Grace grace, ControlSocket::Reply reply) {
-  if (supervisor_->stopping()) {
-    reply.line(resultLine(false, "the program is stopping"));
-    return;
-  }
-  reloadReplies_.push_back(std::move(reply));
-  reload(grace);
-}
-
-void Master::onReloaded(bool ok, std::string_view reason) {
-  note_ = ok ? "" : "the last reload failed: " + std::string(reason);
-  log(ok ? LogLevel::kInfo : LogLevel::kError,
-      ok ? "reloaded" : "reload failed: " + std::string(reason));
-  answerAll(reloadReplies_, ok, reason);
-}
-
-void Master::answerAll(Replies& replies, bool ok, std::string_view reason) {
-  for (const ControlSocket::Reply& reply : std::exchange(replies, {})) {
-    reply.line(resultLine(ok, reason));
-  }
+  const std::uint64_t id = nextReply_++;
+  waiting_.emplace(id, std::move(reply));
+  supervisor_->reload(grace, [this, id](bool ok, std::string_view reason) {
+    const auto waiting = waiting_.extract(id);
+    if (!waiting.empty()) waiting.mapped().line(resultLine(ok, reason));
+  });
 }
 
 // ---- status
@@ -206,13 +189,7 @@ double Master::rateOf(const SlotView& slot, std::uint64_t messages) {
 void Master::answerConnections(const ControlSocket::Reply& reply) {
   const std::uint64_t id = nextQuery_++;
   ConnectionsQuery query{reply, 0, {}};
-  for (const SlotView& slot : supervisor_->slots()) {
-    const auto sent =
-        supervisor_->send(slot.index, {frames::kListConnections, "0", id});
-    if (sent == Channel::Result::kSent || sent == Channel::Result::kQueued) {
-      ++query.waiting;
-    }
-  }
+  query.waiting = supervisor_->broadcast({frames::kListConnections, "0", id});
   query.deadline = loop_->add(kListPatience, Repeat::kOnce,
                               [this, id] { finishConnections(id); });
   const bool nobody = query.waiting == 0;
@@ -220,19 +197,19 @@ void Master::answerConnections(const ControlSocket::Reply& reply) {
   if (nobody) finishConnections(id);
 }
 
-void Master::onFrame(const SlotView& slot, const Frame& frame) {
+void Master::onFrame(const SlotView&, Channel& from, const Frame& frame) {
   const auto query = queries_.find(frame.correlation);
   if (query == queries_.end()) return;
   if (frame.kind == frames::kConnectionLines) {
     std::string_view lines = frame.payload;
     while (!lines.empty()) {
       const auto end = lines.find('\n');
+      if (end == std::string_view::npos) break;
       query->second.reply.line(connectionLine(lines.substr(0, end)));
       lines.remove_prefix(end + 1);
     }
   } else if (frame.kind == frames::kMoreConnections) {
-    supervisor_->send(slot.index, {frames::kListConnections, frame.payload,
-                                   frame.correlation});
+    from.send({frames::kListConnections, frame.payload, frame.correlation});
   } else if (frame.kind == frames::kConnectionsEnd) {
     if (--query->second.waiting == 0) finishConnections(frame.correlation);
   }

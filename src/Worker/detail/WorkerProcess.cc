@@ -130,7 +130,11 @@ int WorkerProcess::run() {
 
 void WorkerProcess::onFrame(const Frame& frame) {
   if (frame.kind == FrameKind::kDrain) {
-    drain(frame.payload.empty() ? Grace::kFast : Grace::kGraceful);
+    const auto is = [&](const char* what) {
+      return frame.payload.find(what) != std::string_view::npos;
+    };
+    if (is(kForReload)) tellReload();
+    drain(is(kGracefully) ? Grace::kGraceful : Grace::kFast);
   } else if (frame.kind == FrameKind::kStop) {
     stop();
   } else if (frame.kind == frames::kReopenLog) {
