@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Receiver final : ChannelHandler {
     descriptors.emplace_back(frame.descriptor < 0 ? -1
                                                   : ::dup(frame.descriptor));
     if (destroy != nullptr) destroy->reset();
+    if (throws) throw std::runtime_error("told to throw");
   }
   void onChannelClosed() override { closed = true; }
 
@@ -30,6 +32,7 @@ struct Receiver final : ChannelHandler {
   std::vector<std::uint64_t> correlations;
   std::vector<FileDescriptor> descriptors;
   bool closed = false;
+  bool throws = false;
   std::optional<Channel>* destroy = nullptr;
 };
 
@@ -121,6 +124,27 @@ TEST_F(ChannelTest, AHandlerMayDestroyItsChannel) {
   left->send({kTest, "two"});
   ASSERT_TRUE(until([&] { return leftReceiver.closed; }));
   EXPECT_EQ(rightReceiver.payloads, std::vector<std::string>{"one"});
+}
+
+TEST_F(ChannelTest, AHandlerThatThrowsLeavesAWholeChannel) {
+  rightReceiver.throws = true;
+  int thrown = 0;
+  loop->setExceptionHandler([&](std::exception_ptr) { ++thrown; });
+  left->send({kTest, "one"});
+  ASSERT_TRUE(until([&] { return thrown == 1; }));
+  rightReceiver.throws = false;
+  left->send({kTest, "two"});
+  ASSERT_TRUE(until([&] { return rightReceiver.payloads.size() == 2; }));
+  right.reset();
+}
+
+TEST_F(ChannelTest, LastWordsHaveAnEndThoughTheOtherSideGoesOn) {
+  const std::string payload(16, 'x');
+  while (left->send({kTest, payload}) == Channel::Result::kSent) {
+  }
+  right->drain();
+  EXPECT_FALSE(rightReceiver.payloads.empty());
+  EXPECT_EQ(right->send({kTest}), Channel::Result::kGone);
 }
 
 TEST_F(ChannelTest, GarbageEndsTheChannel) {

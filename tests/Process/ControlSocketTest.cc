@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,16 @@ class ControlSocketTest : public ::testing::Test {
       ::_exit(2);
     }
     ::_exit(lines == expected ? 0 : 1);
+  }
+  static int connectTo(const std::string& path) {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address),
+                        sizeof address),
+              0);
+    return fd;
   }
   // Turns the loop until the child has ended; its exit code.
   int resultOf(pid_t child) {
@@ -115,6 +126,37 @@ TEST_F(ControlSocketTest, APathTooLongIsNamed) {
   } catch (const std::system_error& e) {
     EXPECT_NE(std::string(e.what()).find(longPath), std::string::npos);
   }
+}
+
+TEST_F(ControlSocketTest, AHalfClosedClientStillGetsItsAnswer) {
+  std::vector<ControlSocket::Reply> late;
+  const ControlSocket socket(*loop, path,
+                             [&](std::string_view, ControlSocket::Reply reply) {
+                               late.push_back(std::move(reply));
+                             });
+  const FileDescriptor client(connectTo(path));
+  ASSERT_EQ(::send(client.get(), "status\n", 7, 0), 7);
+  ::shutdown(client.get(), SHUT_WR);
+  ASSERT_TRUE(runUntil(*loop, [&] { return late.size() == 1; }));
+  turn(*loop);
+  late[0].line("all is well");
+  late.clear();
+  char bytes[64];
+  ssize_t n = -1;
+  ASSERT_TRUE(runUntil(*loop, [&] {
+    n = ::recv(client.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+    return n >= 0;
+  }));
+  EXPECT_EQ(std::string(bytes, static_cast<std::size_t>(n)), "all is well\n");
+}
+
+TEST_F(ControlSocketTest, AFileThatIsNotItsOwnStays) {
+  auto socket = std::make_unique<ControlSocket>(
+      *loop, path, [](std::string_view, const ControlSocket::Reply&) {});
+  std::filesystem::remove(path);
+  std::ofstream(path) << "another's";
+  socket.reset();
+  EXPECT_TRUE(std::filesystem::exists(path));
 }
 
 TEST_F(ControlSocketTest, AMasterThatDoesNotAcceptCostsThePatienceOnly) {

@@ -51,6 +51,14 @@ TEST_F(PidFileTest, ASecondHolderIsRefusedWithPidAndPath) {
   EXPECT_TRUE(std::filesystem::exists(path));
 }
 
+TEST_F(PidFileTest, NobodyElseMayReadItAndSoLockIt) {
+  std::ofstream(path) << "1\n";
+  std::filesystem::permissions(path, std::filesystem::perms{0644});
+  const PidFile file(path);
+  EXPECT_EQ(std::filesystem::status(path).permissions(),
+            std::filesystem::perms{0600});
+}
+
 TEST_F(PidFileTest, AStaleFileIsTakenOver) {
   std::ofstream(path) << "1\n";
   EXPECT_EQ(PidFile::look(path).state, PidFile::State::kStale);
@@ -60,11 +68,14 @@ TEST_F(PidFileTest, AStaleFileIsTakenOver) {
 }
 
 TEST_F(PidFileTest, AChildThatClosesItHoldsNothing) {
+  const std::string link = path + ".link";
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   pid_t child;
   {
     PidFile file(path);
+    // The same file by a name that stays when the pid file is removed.
+    std::filesystem::create_hard_link(path, link);
     child = ::fork();
     if (child == 0) {
       file.closeInChild();
@@ -73,8 +84,8 @@ TEST_F(PidFileTest, AChildThatClosesItHoldsNothing) {
       ::_exit(static_cast<int>(::read(ends[0], &byte, 1)));
     }
   }
-  // The child lives; the file can be had all the same.
-  EXPECT_NO_THROW(PidFile{path});
+  // The child lives, and does not hold the lock.
+  EXPECT_EQ(PidFile::look(link).state, PidFile::State::kStale);
   ::close(ends[1]);
   ::close(ends[0]);
   int status = 0;

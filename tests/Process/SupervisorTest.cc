@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@ namespace {
 
 // What the children of a test are told through memory they share with it.
 struct Orders {
+  std::atomic<bool> hangAtStart{false};
   std::atomic<bool> failToStart{false};
   std::atomic<bool> dieAtStart{false};
   std::atomic<bool> ignoreOrders{false};
@@ -34,6 +36,7 @@ class Obedient final : public ChannelHandler {
       return 1;
     }
     if (orders_.dieAtStart) return 3;
+    while (orders_.hangAtStart) ::pause();
     channel_.send({FrameKind::kReady});
     loop_->loop();
     return 0;
@@ -41,7 +44,9 @@ class Obedient final : public ChannelHandler {
 
  private:
   void onFrame(const Frame& frame) override {
-    if (frame.kind == FrameKind::kFirstOfProgram) {
+    if (frame.kind == FrameKind::kFirstOfProgram && frame.payload == "retire") {
+      channel_.send({FrameKind::kRetire});
+    } else if (frame.kind == FrameKind::kFirstOfProgram) {
       channel_.send({frame.kind, frame.payload});
     } else if (!orders_.ignoreOrders) {
       loop_->stop();
@@ -186,6 +191,70 @@ TEST_F(SupervisorTest, ARequestDuringAReloadIsOneMoreRound) {
   EXPECT_EQ(countOf("ready"), 2u);
 }
 
+TEST_F(SupervisorTest, EachRequestIsToldTheResultOfItsOwnRound) {
+  startReady(1);
+  std::vector<std::string> results;
+  const auto note = [&](const char* name) {
+    return [&results, name](bool ok, std::string_view) {
+      results.push_back(name + std::string(ok ? " ok" : " failed"));
+    };
+  };
+  supervisor.reload(Grace::kFast, [&](bool ok, std::string_view) {
+    results.push_back(ok ? "first ok" : "first failed");
+    orders().failToStart = true;  // the next round will
+  });
+  supervisor.reload(Grace::kFast, note("second"));
+  supervisor.reload(Grace::kFast, note("third"));
+  ASSERT_TRUE(until([&] { return results.size() == 3; }));
+  EXPECT_EQ(results, (Strings{"first ok", "second failed", "third failed"}));
+}
+
+TEST_F(SupervisorTest, AWishToRetireOutlivesAReloadThatFails) {
+  startReady(2);
+  const pid_t before = pidOf(2);
+  orders().failToStart = true;
+  bool failed = false;
+  supervisor.reload(Grace::kFast,
+                    [&](bool ok, std::string_view) { failed = !ok; });
+  supervisor.send(2, {FrameKind::kFirstOfProgram, "retire"});
+  ASSERT_TRUE(until([&] { return failed; }));
+  orders().failToStart = false;
+  ASSERT_TRUE(until([&] { return pidOf(2) != before; }));
+  ASSERT_TRUE(until([&] { return supervisor.childCount() == 2; }));
+  EXPECT_EQ(supervisor.slots()[1].restarts, 0u);
+}
+
+TEST_F(SupervisorTest, ASuccessorThatNeverBecomesReadyIsNamedAsThat) {
+  SupervisorHandler& handler = *this;
+  Supervisor hasty(*loop, handler,
+                   {.readyTimeout = std::chrono::milliseconds(200)});
+  ProcessGroup group;
+  group.main = [this](const ChildPlace&, FileDescriptor channel) {
+    return Obedient(std::move(channel), orders()).run();
+  };
+  hasty.addGroup(std::move(group));
+  hasty.start();
+  ASSERT_TRUE(until([&] { return countOf("ready") == 1; }));
+  orders().hangAtStart = true;
+  std::string reason;
+  hasty.reload(Grace::kFast, [&](bool, std::string_view why) { reason = why; });
+  ASSERT_TRUE(until([&] { return !reason.empty(); }));
+  EXPECT_EQ(reason, "worker 1: not ready within 200 ms");
+  bool stopped = false;
+  hasty.stop(Grace::kFast, [&](bool, std::string_view) { stopped = true; });
+  EXPECT_TRUE(until([&] { return stopped; }));
+}
+
+TEST_F(SupervisorTest, AChildThatSomebodyElseReapedIsReplaced) {
+  startReady(1);
+  const pid_t before = pidOf(1);
+  ::kill(before, SIGKILL);
+  ASSERT_EQ(::waitpid(before, nullptr, 0), before);
+  ASSERT_TRUE(until([&] { return countOf("ready") == 1; }));
+  EXPECT_EQ(lastStatus, "exit 255");
+  EXPECT_NE(pidOf(1), before);
+}
+
 TEST_F(SupervisorTest, AKillOfTheServingChildDuringItsReload) {
   startReady(1);
   bool done = false;
@@ -219,16 +288,17 @@ TEST_F(SupervisorTest, AGroupThatIsNotReloadableIsToldOnly) {
 TEST_F(SupervisorTest, AChildThatDiesAtEveryStartWaitsLongerEachTime) {
   orders().dieAtStart = true;
   start(1);
+  // At its death each waits for the whole of its delay: 0, 100, 200, 400 ms.
   std::vector<Clock::duration> waits;
   ASSERT_TRUE(until([&] {
-    const SlotView slot = supervisor.slots()[0];
-    if (slot.state == SlotState::kBackoff &&
-        (waits.empty() || slot.backoff > waits.back())) {
-      waits.push_back(slot.backoff);
+    if (countOf("died") > waits.size()) {
+      waits.push_back(supervisor.slots()[0].backoff);
     }
-    return countOf("died") == 4;
+    return waits.size() == 4;
   }));
-  EXPECT_TRUE(std::is_sorted(waits.begin(), waits.end()));
+  for (std::size_t i = 2; i < waits.size(); ++i) {
+    EXPECT_GT(waits[i], waits[i - 1] * 3 / 2) << i;
+  }
   EXPECT_EQ(lastStatus, "exit 3");
 }
 

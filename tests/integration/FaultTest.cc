@@ -248,6 +248,18 @@ TEST_F(FaultTest, BackOffHarmsNobodyWhereAllShareOneSocket) {
   }
 }
 
+TEST_F(FaultTest, ASignalIgnoredByItsParentBlindsNoMaster) {
+  // As `env --ignore-signal=CHLD` or a shell's trap leave it.
+  Program deaf(BRIGADE_SUBJECT, {"/usr/bin/env", "--ignore-signal=CHLD"});
+  deaf.start({"--workers", "1"});
+  const pid_t pid = deaf.workerPid(1);
+  ::kill(pid, SIGKILL);
+  EXPECT_TRUE(eventually([&] {
+    const pid_t now = deaf.workerPid(1);
+    return now != 0 && now != pid;
+  }));
+}
+
 TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
   program.start({"--workers", "2", "--workers", "second=1"},
                 {"SECOND=text://127.0.0.1:0"});

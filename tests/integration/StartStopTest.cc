@@ -124,6 +124,30 @@ TEST_F(StartStopTest, ARunDirectoryThatCannotBeMadeIsNamed) {
   EXPECT_NE(outcome.err.find("/file.log/run"), std::string::npos);
 }
 
+TEST_F(StartStopTest, ARunDirectoryThatOthersMayWriteToIsRefused) {
+  const std::string open = program.directory() + "/open.log";
+  std::filesystem::create_directory(open);
+  ::chmod(open.c_str(), 0777);
+  expectRefusal({"--run-dir", open + "/inner"}, 1,
+                open + " can be written by others");
+  std::filesystem::remove_all(open);
+}
+
+TEST_F(StartStopTest, TwoServersOfOneRunDirectoryAreKeptApart) {
+  const std::string a = program.directory() + "/a.log";
+  const std::string b = program.directory() + "/b.log";
+  std::filesystem::create_directory(a);
+  std::filesystem::create_directory(b);
+  program.start({"--pid-file", a + "/app.pid"});
+  const Outcome second =
+      program.command({"start", "-d", "--pid-file", b + "/app.pid"});
+  ASSERT_EQ(second.code, 0) << second.err;
+  EXPECT_EQ(program.command({"stop", "--pid-file", a + "/app.pid"}).code, 0);
+  EXPECT_EQ(program.wait(), 0);
+  EXPECT_EQ(program.command({"status", "--pid-file", b + "/app.pid"}).code, 0);
+  EXPECT_EQ(program.command({"stop", "--pid-file", b + "/app.pid"}).code, 0);
+}
+
 TEST_F(StartStopTest, AnUnwritableLogIsNamed) {
   expectRefusal({"--log-file", "/proc/no/such.log"}, 1, "/proc/no/such.log");
 }
@@ -172,9 +196,9 @@ TEST_F(StartStopTest, ADaemonIsReadyWhenStartReturns) {
   EXPECT_EQ(start.out, "");
   EXPECT_EQ(Client(program.port()).ask("echo now"), "now");
   const pid_t master = program.status().at("pid").get<pid_t>();
-  EXPECT_EQ(::getsid(master),
-            master == ::getsid(master) ? master : ::getsid(master));
+  // daemon(7): in a session of its own, and not its leader.
   EXPECT_NE(::getsid(master), ::getsid(0));
+  EXPECT_NE(::getsid(master), master);
   struct stat info {};
   ASSERT_EQ(::stat((program.directory() + "/daemon.log").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 022U, 0U);
@@ -339,6 +363,12 @@ TEST_F(StartStopTest, TwoWorkersListenOnTheirOwn) {
   const auto port =
       static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
   EXPECT_EQ(Client(port).ask("index"), "3");
+}
+
+TEST_F(StartStopTest, ASocketPathMayHaveAnEqualsSign) {
+  const std::string path = program.directory() + "/a=b.sock";
+  program.start({"--listen", "text+unix://" + path});
+  EXPECT_EQ(program.address(), "text+unix://" + path);
 }
 
 TEST_F(StartStopTest, AUnixSocketServesAndIsRemoved) {
