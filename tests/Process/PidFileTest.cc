@@ -69,8 +69,10 @@ TEST_F(PidFileTest, AStaleFileIsTakenOver) {
 
 TEST_F(PidFileTest, AChildThatClosesItHoldsNothing) {
   const std::string link = path + ".link";
-  int ends[2];
-  ASSERT_EQ(::pipe(ends), 0);
+  int go[2];
+  int closed[2];
+  ASSERT_EQ(::pipe(go), 0);
+  ASSERT_EQ(::pipe(closed), 0);
   pid_t child;
   {
     PidFile file(path);
@@ -79,17 +81,20 @@ TEST_F(PidFileTest, AChildThatClosesItHoldsNothing) {
     child = ::fork();
     if (child == 0) {
       file.closeInChild();
-      char byte;
-      ::close(ends[1]);
-      ::_exit(static_cast<int>(::read(ends[0], &byte, 1)));
+      ::close(go[1]);
+      char byte = 'x';
+      if (::write(closed[1], &byte, 1) != 1) ::_exit(1);
+      ::_exit(static_cast<int>(::read(go[0], &byte, 1)));
     }
   }
+  char byte;
+  ASSERT_EQ(::read(closed[0], &byte, 1), 1);
   // The child lives, and does not hold the lock.
   EXPECT_EQ(PidFile::look(link).state, PidFile::State::kStale);
-  ::close(ends[1]);
-  ::close(ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  for (const int fd : {go[0], go[1], closed[0], closed[1]}) ::close(fd);
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(PidFileTest, APathThatCannotBeOpenedIsNamed) {
