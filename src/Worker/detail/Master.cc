@@ -39,7 +39,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
       loop_(makeEventLoop("epoll")),
       startedAt_(std::chrono::system_clock::now()),
       started_(Clock::now()) {
-  loop_->setExceptionHandler([this](std::exception_ptr exception) {
+  loop_->setExceptionHandler([](std::exception_ptr exception) {
     log(LogLevel::kError,
         "exception in the master: " + exceptionText(std::move(exception)));
   });
