@@ -45,13 +45,25 @@ FileDescriptor makeSocket(int flags) {
       ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
 }
 
+// The file of a socket that nobody listens on any more.
+bool isStale(const sockaddr_un& address) {
+  struct stat info {};
+  if (::lstat(address.sun_path, &info) != 0 || !S_ISSOCK(info.st_mode)) {
+    return false;
+  }
+  const FileDescriptor probe = makeSocket(SOCK_NONBLOCK);
+  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
+                   sizeof address) != 0 &&
+         errno == ECONNREFUSED;
+}
+
 FileDescriptor listenAt(const std::string& path) {
   const sockaddr_un address = addressOf(path);
   FileDescriptor fd = makeSocket(SOCK_NONBLOCK);
   if (!fd) failed(errno, "cannot make the control socket", path);
-  // It belongs to the pid file beside it, of which the lock says that no other
-  // master is alive.
-  ::unlink(path.c_str());
+  // The pid file's lock keeps a second master away; not one whose pid file has
+  // another name, but gives the same path here.
+  if (isStale(address)) ::unlink(path.c_str());
   // The file gets the socket's mode: 0600 from its first moment.
   ::fchmod(fd.get(), 0600);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),

@@ -1,6 +1,6 @@
 #pragma once
 
-// ControlSocket: a Unix stream socket (0600) in the run directory on which the
+// ControlSocket: a Unix stream socket (0600) beside the pid file on which the
 // master answers its command line. A client sends one request line; the master
 // answers lines, as many as it likes and as late as it likes, and closes. Only
 // root and the master's own user are heard (SO_PEERCRED, unix(7)).
@@ -34,8 +34,8 @@ class ControlSocket {
 
   // Limits: a request line of 64 KiB, 64 clients at once, 5 s to send the
   // request and for each part of an answer to be taken, 64 MiB of answer that
-  // wait. Replaces the socket file: the caller holds the pid file that belongs
-  // to it. Throws std::system_error.
+  // wait. Replaces a stale socket file. Throws std::system_error naming the
+  // path, EADDRINUSE where something else lies or a live socket listens.
   ControlSocket(EventInterface& loop, std::string path, Handler handler);
   ~ControlSocket();  // removes the file, unless closed in a child
 

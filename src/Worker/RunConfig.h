@@ -16,11 +16,13 @@ struct RunConfig {
   std::string name;
   // Of the program, for --version.
   std::string version;
-  // Holds pid file, control socket and log: /run/NAME for root, else
+  // Holds pid file, control socket and log unless they are put elsewhere:
+  // /run/NAME for root, else
   // $XDG_RUNTIME_DIR/NAME, else /tmp/brigade-UID/NAME. Made 0755 (0700 below
   // /tmp) when it is not there.
   std::string runDirectory;
-  std::string pidFile;  // RUNDIR/NAME.pid
+  // RUNDIR/NAME.pid, 0600. The control socket lies beside it: DIR/NAME.sock.
+  std::string pidFile;
   // In the foreground the log goes to stderr unless a file is given; a daemon
   // logs to RUNDIR/NAME.log.
   std::string logFile;

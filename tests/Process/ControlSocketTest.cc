@@ -184,5 +184,38 @@ TEST_F(ControlSocketTest, AMasterThatDoesNotAcceptCostsThePatienceOnly) {
   }
 }
 
+// ---- Whose file it is
+
+TEST_F(ControlSocketTest, ALiveSocketIsLeftToItsMaster) {
+  const auto nobody = [](std::string_view, const ControlSocket::Reply&) {};
+  const ControlSocket first(*loop, path,
+                            [](std::string_view, ControlSocket::Reply reply) {
+                              reply.line("the first");
+                            });
+  try {
+    const ControlSocket second(*loop, path, nobody);
+    FAIL() << "two masters at one path";
+  } catch (const std::system_error& e) {
+    EXPECT_EQ(e.code().value(), EADDRINUSE) << e.what();
+  }
+  EXPECT_EQ(resultOf(ask("who", {"the first"})), 0);
+}
+
+TEST_F(ControlSocketTest, AStaleSocketIsReplaced) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  {
+    const FileDescriptor dead(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&address),
+                     sizeof address),
+              0);
+  }
+  const ControlSocket socket(
+      *loop, path,
+      [](std::string_view, ControlSocket::Reply reply) { reply.line("here"); });
+  EXPECT_EQ(resultOf(ask("who", {"here"})), 0);
+}
+
 }  // namespace
 }  // namespace brigade::test

@@ -534,5 +534,11 @@ TEST(ControlSocketPath, IsBesideThePidFile) {
   EXPECT_EQ(controlSocketPath(config), "/elsewhere/shout.sock");
 }
 
+TEST(ControlSocketPath, IsNeverThePidFile) {
+  RunConfig config;
+  config.pidFile = "/run/shout/shout.sock";
+  EXPECT_EQ(controlSocketPath(config), "/run/shout/shout.sock.sock");
+}
+
 }  // namespace
 }  // namespace brigade::detail

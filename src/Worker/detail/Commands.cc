@@ -321,9 +321,10 @@ int runCommand(const Invocation& invocation, const RunConfig& config) try {
 }
 
 std::string controlSocketPath(const RunConfig& config) {
-  return std::filesystem::path(config.pidFile)
-      .replace_extension(".sock")
-      .string();
+  const std::filesystem::path pidFile = config.pidFile;
+  // Never the pid file itself.
+  if (pidFile.extension() == ".sock") return config.pidFile + ".sock";
+  return std::filesystem::path(pidFile).replace_extension(".sock").string();
 }
 
 }  // namespace brigade::detail

@@ -21,7 +21,7 @@ namespace brigade::detail {
 // kNotRunning, for status kStatusNotRunning or kStatusDeadWithPidFile.
 int runCommand(const Invocation& invocation, const RunConfig& config);
 
-// In the run directory, named like the pid file: RUNDIR/NAME.sock.
+// Beside the pid file, whose lock guards it, and named like it: DIR/NAME.sock.
 std::string controlSocketPath(const RunConfig& config);
 
 }  // namespace brigade::detail
