@@ -36,14 +36,10 @@ bool isTransient(int error) {
 }
 
 // A frame that waits keeps its descriptor even if the sender closes its own.
+// Nothing when there is none, or none to be had (EMFILE).
 FileDescriptor duplicate(int descriptor) {
   if (descriptor < 0) return {};
-  FileDescriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
-  if (!copy) {
-    throw std::system_error(errno, std::generic_category(),
-                            "cannot pass a descriptor on");
-  }
-  return copy;
+  return FileDescriptor(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
 }
 
 FileDescriptor takeRight(msghdr& message) {
@@ -111,9 +107,11 @@ Channel::Result Channel::send(const Frame& frame) {
   }
   const std::size_t size = sizeof header + payload.size();
   if (queuedBytes_ + size > kMaxQueue) return Result::kFull;
+  FileDescriptor kept = duplicate(frame.descriptor);
+  if (frame.descriptor >= 0 && !kept) return Result::kFull;
   std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
   bytes += payload;
-  queue_.push_back({std::move(bytes), duplicate(frame.descriptor)});
+  queue_.push_back({std::move(bytes), std::move(kept)});
   queuedBytes_ += size;
   loop_.add(fd_.get(), Interest::kReadWrite, *this);
   return Result::kQueued;
@@ -166,7 +164,9 @@ void Channel::receive() {
 
 void Channel::drain() {
   for (int i = 0; i < kLastWords && fd_; ++i) {
-    if (receiveOne() != Step::kFrame) break;
+    const Step step = receiveOne();
+    if (step == Step::kGone) return;  // perhaps destroyed by the handler
+    if (step == Step::kEmpty) break;
   }
   if (!fd_) return;
   loop_.del(fd_.get());

@@ -72,7 +72,8 @@ class Channel final : private Watcher {
   Channel(EventInterface& loop, FileDescriptor fd, ChannelHandler& handler);
   ~Channel();
 
-  // kFull: the frame was not taken. Throws std::length_error over kMaxPayload.
+  // kFull: the frame was not taken, for want of room or of a descriptor to keep
+  // its own by. Throws std::length_error over kMaxPayload.
   Result send(const Frame& frame);
 
   // Delivers what has arrived and closes: for the last words of a dead process.

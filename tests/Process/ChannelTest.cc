@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -154,6 +155,33 @@ TEST_F(ChannelTest, GarbageEndsTheChannel) {
   ASSERT_EQ(::send(a.get(), "nonsense that is no frame", 25, 0), 25);
   EXPECT_TRUE(until([&] { return receiver.closed; }));
   EXPECT_TRUE(receiver.payloads.empty());
+}
+
+// ---- Ends, and want of descriptors
+
+TEST_F(ChannelTest, AHandlerMayDestroyItsChannelInItsLastWordsToo) {
+  rightReceiver.destroy = &right;
+  left->send({kTest, "one"});
+  left->send({kTest, "two"});
+  right->drain();
+  EXPECT_FALSE(right.has_value());
+  EXPECT_EQ(rightReceiver.payloads, std::vector<std::string>{"one"});
+}
+
+TEST_F(ChannelTest, WithoutDescriptorsAFrameThatBringsOneIsRefused) {
+  const std::string payload(1024, 'x');
+  while (left->send({kTest, payload}) == Channel::Result::kSent) {
+  }
+  const FileDescriptor brought(::dup(STDERR_FILENO));
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  Channel::Result result{};
+  EXPECT_NO_THROW(result = left->send({kTest, {}, 0, brought.get()}));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(result, Channel::Result::kFull);
 }
 
 }  // namespace

@@ -331,7 +331,11 @@ void Master::stop(Grace grace) {
     log(LogLevel::kInfo,
         grace == Grace::kFast ? "stopping" : "stopping gracefully");
   }
-  supervisor_->stop(grace, [this](bool, std::string_view) { onStopped(); });
+  Supervisor::Done done;
+  if (!supervisor_->stopping()) {
+    done = [this](bool, std::string_view) { onStopped(); };
+  }
+  supervisor_->stop(grace, std::move(done));
 }
 
 void Master::onStopped() {
@@ -356,8 +360,13 @@ void Master::onReloadEnded(bool ok, std::string_view reason) {
 
 void Master::reopen() {
   reopenLog();
-  supervisor_->broadcast(
+  const std::size_t told = supervisor_->broadcast(
       {.kind = frames::kReopenLog, .descriptor = logDescriptor()});
+  const std::size_t children = supervisor_->childCount();
+  if (told < children) {
+    log(LogLevel::kWarning, std::to_string(children - told) +
+                                " worker processes keep writing the old log");
+  }
   log(LogLevel::kInfo, "log reopened");
 }
 
