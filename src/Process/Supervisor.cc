@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "brigade/Process/detail/Fork.h"
@@ -79,12 +80,15 @@ std::unique_ptr<Child> Supervisor::watch(pid_t pid, FileDescriptor channel,
                                          Slot& slot) {
   detail::ChildHandler& self = *this;
   try {
-    return std::make_unique<Child>(loop_, self, pid, std::move(channel),
-                                   ++slot.generation);
+    auto child = std::make_unique<Child>(loop_, self, pid, std::move(channel),
+                                         slot.generation + 1);
+    ++slot.generation;
+    return child;
   } catch (const std::exception& e) {
     // Without a descriptor for it nobody would notice its end.
     ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
     throw CannotFork("cannot watch worker " + std::to_string(slot.index) +
                      ": " + e.what());
   }
@@ -211,13 +215,18 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
 }
 
 void Supervisor::onCurrentGone(Slot& slot, Clock::duration served) {
+  slot.wantsToRetire = false;
   // Its successor, when there is one on its way, takes over when it is ready.
   if (stopping_ || slot.successor) return;
   scheduleRestart(slot, served);
 }
 
 void Supervisor::onSuccessorGone(Slot& slot, const std::string& reason) {
-  if (!stopping_ && !slot.current) {
+  if (slot.current) {
+    // Two that overlap are one generation apart: each has its own page of
+    // figures (Scoreboard).
+    slot.generation = slot.current->generation();
+  } else if (!stopping_) {
     scheduleRestart(slot, Clock::duration::zero());
   }
   if (round_) {
@@ -228,6 +237,10 @@ void Supervisor::onSuccessorGone(Slot& slot, const std::string& reason) {
 // ---- Replacements
 
 void Supervisor::reload(Grace grace, Done done) {
+  if (stopping_) {
+    if (done) done(false, "the program is stopping");
+    return;
+  }
   Round round;
   round.grace = grace;
   round.done.push_back(std::move(done));
@@ -242,22 +255,22 @@ void Supervisor::reload(Grace grace, Done done) {
 }
 
 void Supervisor::beginRound(Round round) {
-  round_ = std::move(round);
-  if (stopping_) {
-    endRound(false, "the program is stopping");
-    return;
-  }
-  if (round_->reload) {
-    handler_.onReloadStarted();
+  if (round.reload) {
     for (const auto& slot : slots_) {
-      if (groups_[slot->group].reloadable) {
-        round_->waiting.push_back(slot.get());
-      } else {
-        handler_.onReloadSkipped(slot->view());
-      }
+      if (groups_[slot->group].reloadable) round.waiting.push_back(slot.get());
     }
   }
-  replaceNext();
+  const bool reload = round.reload;
+  round_ = std::move(round);
+  if (reload) handler_.onReloadStarted();
+  if (reload && !stopping_) {
+    for (const auto& slot : slots_) {
+      if (groups_[slot->group].reloadable) continue;
+      handler_.onReloadSkipped(slot->view());
+    }
+  }
+  // The handler may have stopped us, and so ended the round.
+  if (round_) replaceNext();
 }
 
 void Supervisor::onRetire(Slot& slot, Child& child) {
@@ -314,7 +327,12 @@ void Supervisor::endRound(bool ok, const std::string& reason) {
     if (done) done(ok, reason);
   }
   if (round_) return;
-  if (next_) {
+  if (next_ && stopping_) {
+    const Round refused = *std::exchange(next_, std::nullopt);
+    for (const Done& done : refused.done) {
+      if (done) done(false, reason);
+    }
+  } else if (next_) {
     beginRound(*std::exchange(next_, std::nullopt));
   } else if (ok) {
     replaceRetired();
@@ -329,8 +347,8 @@ void Supervisor::endRound(bool ok, const std::string& reason) {
 
 void Supervisor::stop(Grace grace, Done done) {
   const bool first = !std::exchange(stopping_, true);
+  if (done) stopDone_.push_back(std::move(done));
   if (first) {
-    stopDone_ = std::move(done);
     if (round_) endRound(false, "the program is stopping");
     loop_.del(std::exchange(retirements_, {}));
     for (const auto& slot : slots_) {
@@ -339,7 +357,7 @@ void Supervisor::stop(Grace grace, Done done) {
   }
   if (first || grace == Grace::kFast) stopGrace_ = grace;
   forEachChild([this](Child& child) { endChild(child); });
-  if (first) loop_.defer([this] { checkStopped(); });
+  loop_.defer([this] { checkStopped(); });
 }
 
 void Supervisor::endChild(Child& child) {
@@ -351,9 +369,8 @@ void Supervisor::endChild(Child& child) {
 }
 
 void Supervisor::checkStopped() {
-  if (!stopping_ || childCount() > 0 || !stopDone_) return;
-  const Done done = std::exchange(stopDone_, nullptr);
-  done(true, "");
+  if (!stopping_ || childCount() > 0) return;
+  for (const Done& done : std::exchange(stopDone_, {})) done(true, "");
 }
 
 // ---- Facts and frames

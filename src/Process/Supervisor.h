@@ -49,10 +49,12 @@ class CannotFork : public std::runtime_error {
 
 // What a child is told about itself.
 struct ChildPlace {
-  unsigned index;       // 1..N over the whole program, kept over respawns
-  unsigned slot;        // 0..count-1 within its group
-  unsigned group;       // as addGroup() returned it
-  unsigned generation;  // 1 for the first child of the slot
+  unsigned index;  // 1..N over the whole program, kept over respawns
+  unsigned slot;   // 0..count-1 within its group
+  unsigned group;  // as addGroup() returned it
+  // 1 for the first child of the slot, and one more for each that follows;
+  // that of a successor that was thrown away is used again.
+  unsigned generation;
   pid_t masterPid;
 };
 
@@ -147,8 +149,8 @@ class Supervisor final : private detail::ChildHandler {
   void reload(Grace grace, Done done);
 
   // Ends every child; past stopTimeout with SIGKILL. A second call with kFast
-  // during a graceful one makes it fast. The first call's `done` is called once
-  // all are gone.
+  // during a graceful one makes it fast. Every `done` is called once all are
+  // gone.
   void stop(Grace grace, Done done);
 
   // To the ready (or starting) child of the slot.
@@ -222,7 +224,7 @@ class Supervisor final : private detail::ChildHandler {
 
   bool stopping_ = false;
   Grace stopGrace_ = Grace::kGraceful;
-  Done stopDone_;
+  std::vector<Done> stopDone_;
 };
 
 }  // namespace brigade

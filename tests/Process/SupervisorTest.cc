@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <functional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -74,7 +77,9 @@ class SupervisorTest : public ::testing::Test, public SupervisorHandler {
   void onFrame(const SlotView&, Channel&, const Frame& frame) override {
     frames.emplace_back(frame.payload);
   }
-  void onReloadStarted() override {}
+  void onReloadStarted() override {
+    if (whenReloadStarts) whenReloadStarts();
+  }
   void onReloadEnded(bool, std::string_view) override {}
   void onReloadSkipped(const SlotView& slot) override {
     note("skipped", slot.index);
@@ -123,6 +128,7 @@ class SupervisorTest : public ::testing::Test, public SupervisorHandler {
   std::vector<std::string> events;
   std::vector<std::string> frames;
   std::string lastReason;
+  std::function<void()> whenReloadStarts;
   std::string lastStatus;
   Supervisor supervisor{*loop,
                         *this,
@@ -334,6 +340,115 @@ TEST_F(SupervisorTest, AProgramWithThreadsDoesNotFork) {
   }
   end = true;
   other.join();
+}
+
+// ---- What must not be left behind
+
+TEST_F(SupervisorTest, ASuccessorThatFailedLeavesItsGenerationToTheNext) {
+  startReady(1);
+  bool done = false;
+  const auto reload = [&] {
+    done = false;
+    supervisor.reload(Grace::kFast,
+                      [&](bool, std::string_view) { done = true; });
+    return until([&] { return done; });
+  };
+  orders().failToStart = true;
+  ASSERT_TRUE(reload());
+  orders().failToStart = false;
+  ASSERT_TRUE(reload());
+  // Neighbours in time have a page of figures each, by odd and even.
+  EXPECT_EQ(supervisor.slots()[0].generation, 2u);
+}
+
+TEST_F(SupervisorTest, EverybodyWhoAskedForTheStopIsTold) {
+  startReady(1);
+  int told = 0;
+  supervisor.stop(Grace::kGraceful, [&](bool, std::string_view) { ++told; });
+  supervisor.stop(Grace::kFast, [&](bool, std::string_view) { ++told; });
+  EXPECT_TRUE(until([&] { return told == 2; }));
+}
+
+TEST_F(SupervisorTest, AStopWhenAReloadBeginsEndsBoth) {
+  startReady(1);
+  std::string reason;
+  bool stopped = false;
+  whenReloadStarts = [&] {
+    supervisor.stop(Grace::kFast,
+                    [&](bool, std::string_view) { stopped = true; });
+  };
+  supervisor.reload(Grace::kFast,
+                    [&](bool, std::string_view why) { reason = why; });
+  EXPECT_TRUE(until([&] { return stopped; }));
+  EXPECT_EQ(reason, "the program is stopping");
+}
+
+// Refuses a descriptor, as epoll does past max_user_watches.
+class RefusingLoop final : public EventInterface {
+ public:
+  explicit RefusingLoop(EventInterface& real) : real_(real) {}
+  int taken = 0;  // so many descriptors, and no more
+
+  void add(int fd, Interest interest, Watcher& watcher) override {
+    if (taken-- <= 0) {
+      throw std::system_error(ENOSPC, std::generic_category(), "epoll_ctl");
+    }
+    real_.add(fd, interest, watcher);
+  }
+  void del(int fd) override { real_.del(fd); }
+  TimerId add(Clock::duration delay, Repeat repeat,
+              Callback callback) override {
+    return real_.add(delay, repeat, std::move(callback));
+  }
+  void del(TimerId timer) override { real_.del(timer); }
+  void add(Signal signal, Callback callback) override {
+    real_.add(signal, std::move(callback));
+  }
+  void del(Signal signal) override { real_.del(signal); }
+  void defer(Callback callback) override { real_.defer(std::move(callback)); }
+  void loop() override { real_.loop(); }
+  void stop() override { real_.stop(); }
+  Clock::time_point now() const override { return real_.now(); }
+  std::size_t timerCount() const override { return real_.timerCount(); }
+  std::string_view name() const override { return real_.name(); }
+  void setExceptionHandler(ExceptionHandler handler) override {
+    real_.setExceptionHandler(std::move(handler));
+  }
+  void setPulse(Pulse& pulse) override { real_.setPulse(pulse); }
+  void abandonInChild() override { real_.abandonInChild(); }
+
+ private:
+  EventInterface& real_;
+};
+
+TEST_F(SupervisorTest, AChildThatCannotBeWatchedIsEndedAndReaped) {
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    // What another test of this program has left.
+  }
+  // Its channel, then its pidfd.
+  for (const int taken : {0, 1}) {
+    RefusingLoop full(*loop);
+    full.taken = taken;
+    SupervisorHandler& handler = *this;
+    Supervisor own(full, handler, {});
+    ProcessGroup group;
+    group.main = [](const ChildPlace&, const FileDescriptor&) {
+      for (;;) ::pause();
+      return 0;
+    };
+    own.addGroup(std::move(group));
+    try {
+      own.start();
+      ADD_FAILURE() << "started";
+    } catch (const CannotFork& e) {
+      EXPECT_NE(std::string(e.what()).find("cannot watch worker 1"),
+                std::string::npos)
+          << e.what();
+    }
+    EXPECT_EQ(own.childCount(), 0u);
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
+    EXPECT_EQ(errno, ECHILD);
+  }
 }
 
 }  // namespace
