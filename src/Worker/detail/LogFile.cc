@@ -29,13 +29,13 @@ constexpr std::size_t kMaxLine = 4096;
 constexpr std::string_view kCutMark = " ... [cut]\n";
 constexpr mode_t kLogMode = 0644;
 
-FileDescriptor openForAppend(const std::string& path) {
+FileDescriptor openForAppend(const std::string& path, Links links) {
   // O_NONBLOCK is for a path that is a pipe or a terminal: a reader that does
   // not read must not stop the server.
-  FileDescriptor fd(
-      ::open(path.c_str(),
-             O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-             kLogMode));
+  constexpr int kFlags =
+      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  const int noLinks = links == Links::kRefuse ? O_NOFOLLOW : 0;
+  FileDescriptor fd(::open(path.c_str(), kFlags | noLinks, kLogMode));
   if (!fd) {
     throw std::system_error(errno, std::generic_category(),
                             "cannot open log " + path);
@@ -58,10 +58,12 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
             spdlog::pattern_time_type::utc, "\n")) {}
 
   // Throws std::system_error; then everything stays as it was.
-  void open(const std::string& path) {
-    FileDescriptor fd = path.empty() ? FileDescriptor() : openForAppend(path);
+  void open(const std::string& path, Links links) {
+    FileDescriptor fd =
+        path.empty() ? FileDescriptor() : openForAppend(path, links);
     const std::lock_guard lock(mutex_);
     path_ = path;
+    links_ = links;
     use(std::move(fd));
   }
 
@@ -78,6 +80,10 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
   std::string path() {
     const std::lock_guard lock(mutex_);
     return path_;
+  }
+  Links links() {
+    const std::lock_guard lock(mutex_);
+    return links_;
   }
   int descriptor() {
     const std::lock_guard lock(mutex_);
@@ -154,6 +160,7 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
 
   FileDescriptor file_;  // empty: stderr
   std::string path_;
+  Links links_ = Links::kFollow;
   std::uint64_t lost_ = 0;
   bool lossReported_ = false;
   bool torn_ = false;
@@ -190,10 +197,10 @@ State& state() {
 
 }  // namespace
 
-void openLog(const std::string& path, LogLevel level) {
+void openLog(const std::string& path, LogLevel level, Links links) {
   // The program may change its directory before a reopen.
-  state().sink->open(path.empty() ? path
-                                  : std::filesystem::absolute(path).string());
+  state().sink->open(
+      path.empty() ? path : std::filesystem::absolute(path).string(), links);
   state().logger->set_level(levelOf(level));
 }
 
@@ -201,7 +208,7 @@ void reopenLog() {
   const std::string path = state().sink->path();
   if (path.empty()) return;
   try {
-    state().sink->open(path);
+    state().sink->open(path, state().sink->links());
   } catch (const std::system_error& error) {
     log(LogLevel::kError, "reopen: " + std::string(error.what()));
   }

@@ -11,8 +11,14 @@
 
 namespace brigade::detail {
 
-// An empty path means stderr. Throws std::system_error naming the path.
-void openLog(const std::string& path, LogLevel level);
+// Whether a log may be a symbolic link. In a folder of our own nobody has
+// reason to plant one.
+enum class Links : std::uint8_t { kFollow, kRefuse };
+
+// An empty path means stderr. Throws std::system_error naming the path. What
+// holds for links holds for reopenLog() as well.
+void openLog(const std::string& path, LogLevel level,
+             Links links = Links::kFollow);
 // After a rotation: opens the path anew. Keeps the old file and logs why when
 // that fails.
 void reopenLog();

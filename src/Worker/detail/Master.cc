@@ -49,7 +49,10 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
   makeServices(workers);
   makeRunDirectory();
   pidFile_ = std::make_unique<PidFile>(config_.pidFile);
-  openLog(config_.logFile, config_.logLevel);
+  const std::filesystem::path logFile = config_.logFile;
+  openLog(config_.logFile, config_.logLevel,
+          logFile.parent_path() == config_.runDirectory ? Links::kRefuse
+                                                        : Links::kFollow);
   setLogName("master");
   setProcessTitle("brigade: " + config_.name + " master");
   try {
@@ -91,22 +94,30 @@ void Master::makeServices(const std::vector<Worker*>& workers) {
 
 void Master::makeRunDirectory() {
   namespace fs = std::filesystem;
-  const fs::path directory = fs::absolute(config_.runDirectory);
-  std::error_code error;
-  // /tmp is everybody's: what lies there is ours alone, or not used.
-  const bool shared = directory.native().starts_with("/tmp/");
-  const mode_t before = ::umask(shared ? 077 : 022);
-  fs::create_directories(directory, error);
-  ::umask(before);
-  if (error) {
-    throw std::system_error(
-        error, "cannot make the run directory " + config_.runDirectory);
-  }
-  if (shared) {
+  const fs::path directory =
+      fs::absolute(config_.runDirectory).lexically_normal();
+  // /tmp is everybody's: what lies there is ours alone, or not used. Folder by
+  // folder: none is made behind a link that somebody else has planted.
+  if (directory.native().starts_with("/tmp/")) {
     fs::path part = "/tmp";
     for (const fs::path& name : directory.lexically_relative("/tmp")) {
+      if (name.empty()) continue;
       part /= name;
+      if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
+        throw std::system_error(
+            errno, std::generic_category(),
+            "cannot make the run directory " + config_.runDirectory);
+      }
       checkOurs(part);
+    }
+  } else {
+    std::error_code error;
+    const mode_t before = ::umask(022);
+    fs::create_directories(directory, error);
+    ::umask(before);
+    if (error) {
+      throw std::system_error(
+          error, "cannot make the run directory " + config_.runDirectory);
     }
   }
   if (::access(config_.runDirectory.c_str(), W_OK | X_OK) != 0) {
