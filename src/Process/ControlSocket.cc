@@ -110,10 +110,12 @@ class ControlSocket::Reply::Client final : public Watcher {
 
   void line(std::string_view text) {
     if (!fd_) return;
-    if (out_.size() + text.size() >= kMaxAnswer) {
+    if (out_.size() - sent_ + text.size() >= kMaxAnswer) {
       end();  // a client that does not read
       return;
     }
+    // What is gone already makes room, not with every line.
+    if (sent_ > out_.size() / 2) out_.erase(0, std::exchange(sent_, 0));
     out_ += text;
     out_ += '\n';
     flush();
@@ -144,7 +146,7 @@ class ControlSocket::Reply::Client final : public Watcher {
     char bytes[4096];
     const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n == 0 && asked_) {
+    if (n == 0 && asked_ && !hungUp()) {
       // Half closed (shutdown(2)): it still listens.
       inputEnded_ = true;
       watch();
@@ -165,6 +167,12 @@ class ControlSocket::Reply::Client final : public Watcher {
   }
 
   void ask(const std::string& request);
+
+  // Closed altogether: POLLHUP comes when both directions are shut.
+  bool hungUp() const {
+    pollfd look{fd_.get(), 0, 0};
+    return ::poll(&look, 1, 0) == 1 && (look.revents & POLLHUP) != 0;
+  }
 
   void flush() {
     while (sent_ < out_.size()) {

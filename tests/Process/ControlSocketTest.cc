@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -215,6 +216,57 @@ TEST_F(ControlSocketTest, AStaleSocketIsReplaced) {
       *loop, path,
       [](std::string_view, ControlSocket::Reply reply) { reply.line("here"); });
   EXPECT_EQ(resultOf(ask("who", {"here"})), 0);
+}
+
+TEST_F(ControlSocketTest, AClientThatHungUpIsGoneAndOneThatHalfClosedIsNot) {
+  std::vector<ControlSocket::Reply> late;
+  const ControlSocket socket(*loop, path,
+                             [&](std::string_view, ControlSocket::Reply reply) {
+                               late.push_back(std::move(reply));
+                             });
+  FileDescriptor client(connectTo(path));
+  FileDescriptor half(connectTo(path));
+  for (const FileDescriptor* each : {&client, &half}) {
+    ASSERT_EQ(::send(each->get(), "reload\n", 7, 0), 7);
+    const std::size_t before = late.size();
+    ASSERT_TRUE(runUntil(*loop, [&] { return late.size() == before + 1; }));
+  }
+  ::shutdown(half.get(), SHUT_WR);
+  client.reset();
+  EXPECT_TRUE(runUntil(*loop, [&] { return late[0].gone(); }));
+  turn(*loop);
+  EXPECT_FALSE(late[1].gone());
+}
+
+TEST_F(ControlSocketTest, OnlyWhatWaitsCountsAgainstAClient) {
+  // More than the limit in all, and little of it at any time.
+  constexpr std::size_t kChunk = 1024 * 1024;
+  constexpr std::size_t kChunks = 80;
+  std::vector<ControlSocket::Reply> replies;
+  const ControlSocket socket(*loop, path,
+                             [&](std::string_view, ControlSocket::Reply reply) {
+                               replies.push_back(std::move(reply));
+                             });
+  const FileDescriptor client(connectTo(path));
+  ASSERT_EQ(::send(client.get(), "all\n", 4, 0), 4);
+  ASSERT_TRUE(runUntil(*loop, [&] { return replies.size() == 1; }));
+  const std::string chunk(kChunk - 1, 'x');
+  std::string bytes(kChunk, ' ');
+  std::size_t heard = 0;
+  // One chunk always waits.
+  replies[0].line(chunk);
+  for (std::size_t said = 1; said < kChunks; ++said) {
+    replies[0].line(chunk);
+    ASSERT_FALSE(replies[0].gone()) << said;
+    const std::size_t wanted = said * kChunk;
+    ASSERT_TRUE(runUntil(*loop, [&] {
+      const ssize_t n =
+          ::recv(client.get(), bytes.data(),
+                 std::min(bytes.size(), wanted - heard), MSG_DONTWAIT);
+      if (n > 0) heard += static_cast<std::size_t>(n);
+      return heard == wanted;
+    })) << said;
+  }
 }
 
 }  // namespace
