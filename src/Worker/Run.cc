@@ -38,9 +38,9 @@ struct Target {
 
 Target findTarget(const std::vector<Worker*>& workers, std::string_view text,
                   std::string_view option) {
-  // An address may have a '=' in its path, but not before its "://".
-  const auto equals = text.find_first_of("=:");
-  const bool named = equals != std::string_view::npos && text[equals] == '=';
+  // A name may hold a '=', and so may an address behind its "://".
+  const auto equals = text.substr(0, text.find("://")).rfind('=');
+  const bool named = equals != std::string_view::npos;
   const std::string_view name = named ? text.substr(0, equals) : "";
   const std::string_view value = name.empty() ? text : text.substr(equals + 1);
   for (Worker* worker : workers) {

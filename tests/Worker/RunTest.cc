@@ -38,5 +38,22 @@ TEST(RunTest, AnOptionForAWorkerThatIsNotThereIsBadUsage) {
             std::string::npos);
 }
 
+TEST(RunTest, ANameMayHoldWhatAddressesAreMadeOf) {
+  // The settings are taken, and then this address is refused: nothing starts.
+  for (const char* name : {"a=b", "a:b"}) {
+    Worker worker("text://127.0.0.1:0");
+    worker.name = name;
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(runWith({"start", "--workers", std::string(name) + "=3",
+                       "--listen", std::string(name) + "=nonsense:///x=y"},
+                      {&worker}),
+              2);
+    EXPECT_NE(::testing::internal::GetCapturedStderr().find("nonsense:///x=y"),
+              std::string::npos);
+    EXPECT_EQ(worker.count, 3u);
+    EXPECT_EQ(worker.address, "nonsense:///x=y");
+  }
+}
+
 }  // namespace
 }  // namespace brigade
