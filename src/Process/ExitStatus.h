@@ -11,7 +11,6 @@ struct ExitStatus {
   int signal = 0;  // that killed it
   bool core = false;
 
-  bool ok() const { return code == 0 && signal == 0; }
   // "exit 3", "killed by SIGSEGV (core dumped)".
   std::string toString() const;
 };

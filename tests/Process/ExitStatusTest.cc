@@ -15,11 +15,5 @@ TEST(ExitStatusTest, SaysHowAProcessEnded) {
   EXPECT_EQ((ExitStatus{0, 63, false}).toString(), "killed by signal 63");
 }
 
-TEST(ExitStatusTest, OnlyExitZeroIsOk) {
-  EXPECT_TRUE(ExitStatus{}.ok());
-  EXPECT_FALSE((ExitStatus{1, 0, false}).ok());
-  EXPECT_FALSE((ExitStatus{0, SIGTERM, false}).ok());
-}
-
 }  // namespace
 }  // namespace brigade
