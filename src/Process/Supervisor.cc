@@ -166,7 +166,7 @@ void Supervisor::onChildFrame(Child& child, const Frame& frame) {
   } else if (frame.kind == FrameKind::kRetire) {
     onRetire(slot, child);
   } else if (frame.kind >= FrameKind::kFirstOfProgram) {
-    handler_.onFrame(slot.view(), child.channel(), frame);
+    handler_.onFrame(slot.view(), child.pid(), child.channel(), frame);
   }
 }
 
@@ -392,6 +392,19 @@ std::size_t Supervisor::broadcast(const Frame& frame) {
     }
   });
   return count;
+}
+
+std::set<pid_t> Supervisor::broadcastToReady(const Frame& frame) {
+  std::set<pid_t> reached;
+  forEachChild([&](Child& child) {
+    if (!child.wasReady()) return;
+    const Channel::Result result = child.channel().send(frame);
+    if (result == Channel::Result::kSent ||
+        result == Channel::Result::kQueued) {
+      reached.insert(child.pid());
+    }
+  });
+  return reached;
 }
 
 std::vector<SlotView> Supervisor::slots() const {

@@ -26,6 +26,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -106,8 +107,9 @@ class SupervisorHandler {
   virtual void onFailed(const SlotView& slot, std::string_view reason) = 0;
   virtual void onExit(const SlotView& slot, pid_t pid, ExitStatus status,
                       bool expected) = 0;
-  // Frames from kFirstOfProgram on; `from` leads to the child that sent it.
-  virtual void onFrame(const SlotView& slot, Channel& from,
+  // Frames from kFirstOfProgram on; `from` leads to the child that sent it,
+  // whose process is `pid`.
+  virtual void onFrame(const SlotView& slot, pid_t pid, Channel& from,
                        const Frame& frame) = 0;
   // Around each round of replacements that reload() asked for.
   virtual void onReloadStarted() = 0;
@@ -157,6 +159,8 @@ class Supervisor final : private detail::ChildHandler {
   Channel::Result send(unsigned index, const Frame& frame);
   // To every child, draining ones included. Returns how many it went to.
   std::size_t broadcast(const Frame& frame);
+  // To those that have become ready. Returns the processes it went to.
+  std::set<pid_t> broadcastToReady(const Frame& frame);
 
   std::vector<SlotView> slots() const;
   unsigned childCount() const;  // processes alive

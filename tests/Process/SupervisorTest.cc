@@ -74,7 +74,7 @@ class SupervisorTest : public ::testing::Test, public SupervisorHandler {
     note(expected ? "ended" : "died", slot.index);
     lastStatus = status.toString();
   }
-  void onFrame(const SlotView&, Channel&, const Frame& frame) override {
+  void onFrame(const SlotView&, pid_t, Channel&, const Frame& frame) override {
     frames.emplace_back(frame.payload);
   }
   void onReloadStarted() override {

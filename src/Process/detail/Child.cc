@@ -62,8 +62,7 @@ Child::~Child() {
 }
 
 Clock::duration Child::served() const {
-  return readyAt_ == Clock::time_point{} ? Clock::duration::zero()
-                                         : Clock::now() - readyAt_;
+  return wasReady() ? Clock::now() - readyAt_ : Clock::duration::zero();
 }
 
 void Child::becameReady() {

@@ -48,6 +48,7 @@ class Child final : public ChannelHandler, private Watcher {
   Clock::time_point since() const { return since_; }
   // How long it has served; zero before it was ready.
   Clock::duration served() const;
+  bool wasReady() const { return readyAt_ != Clock::time_point{}; }
   const std::string& failure() const { return failure_; }
   // It was killed because it did not become ready in time.
   bool wasTooSlow() const { return tooSlow_; }

@@ -316,6 +316,9 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
   log(expected && !killed ? LogLevel::kInfo : LogLevel::kWarning, text);
   progress(text);
   lendListeners();
+  std::vector<std::uint64_t> queries;
+  for (const auto& [id, query] : queries_) queries.push_back(id);
+  for (const std::uint64_t id : queries) heardAll(id, pid);
   const Service& service = services_[slot.group];
   try {
     service.worker->onWorkerExit(slot.index, pid, status);

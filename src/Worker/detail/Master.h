@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ class Master final : public SupervisorHandler {
   void onFailed(const SlotView& slot, std::string_view reason) override;
   void onExit(const SlotView& slot, pid_t pid, ExitStatus status,
               bool expected) override;
-  void onFrame(const SlotView& slot, Channel& from,
+  void onFrame(const SlotView& slot, pid_t pid, Channel& from,
                const Frame& frame) override;
   void onReloadStarted() override;
   void onReloadEnded(bool ok, std::string_view reason) override;
@@ -84,9 +85,10 @@ class Master final : public SupervisorHandler {
 
   struct ConnectionsQuery {
     ControlSocket::Reply reply;
-    std::size_t waiting;  // for so many workers
+    std::set<pid_t> waiting;  // for these
     TimerId deadline;
   };
+  void heardAll(std::uint64_t query, pid_t pid);
   void finishConnections(std::uint64_t query);
 
   RunConfig config_;

@@ -188,18 +188,21 @@ double Master::rateOf(const SlotView& slot, std::uint64_t messages) {
 
 void Master::answerConnections(const ControlSocket::Reply& reply) {
   const std::uint64_t id = nextQuery_++;
-  ConnectionsQuery query{reply, 0, {}};
-  query.waiting = supervisor_->broadcast({frames::kListConnections, "0", id});
+  ConnectionsQuery query{reply, {}, {}};
+  // Those that still start have none, and those that drain may have.
+  query.waiting =
+      supervisor_->broadcastToReady({frames::kListConnections, "0", id});
   query.deadline = loop_->add(kListPatience, Repeat::kOnce,
                               [this, id] { finishConnections(id); });
-  const bool nobody = query.waiting == 0;
+  const bool nobody = query.waiting.empty();
   queries_.emplace(id, std::move(query));
   if (nobody) finishConnections(id);
 }
 
-void Master::onFrame(const SlotView&, Channel& from, const Frame& frame) {
+void Master::onFrame(const SlotView&, pid_t pid, Channel& from,
+                     const Frame& frame) {
   const auto query = queries_.find(frame.correlation);
-  if (query == queries_.end()) return;
+  if (query == queries_.end() || !query->second.waiting.contains(pid)) return;
   if (frame.kind == frames::kConnectionLines) {
     std::string_view lines = frame.payload;
     while (!lines.empty()) {
@@ -211,15 +214,22 @@ void Master::onFrame(const SlotView&, Channel& from, const Frame& frame) {
   } else if (frame.kind == frames::kMoreConnections) {
     from.send({frames::kListConnections, frame.payload, frame.correlation});
   } else if (frame.kind == frames::kConnectionsEnd) {
-    if (--query->second.waiting == 0) finishConnections(frame.correlation);
+    heardAll(frame.correlation, pid);
   }
+}
+
+// That process has said all it has to say, or is gone.
+void Master::heardAll(std::uint64_t id, pid_t pid) {
+  const auto query = queries_.find(id);
+  if (query == queries_.end() || query->second.waiting.erase(pid) == 0) return;
+  if (query->second.waiting.empty()) finishConnections(id);
 }
 
 void Master::finishConnections(std::uint64_t id) {
   const auto query = queries_.find(id);
   if (query == queries_.end()) return;
   loop_->del(query->second.deadline);
-  const std::size_t silent = query->second.waiting;
+  const std::size_t silent = query->second.waiting.size();
   query->second.reply.line(
       silent == 0 ? resultLine(true, "")
                   : resultLine(false, std::to_string(silent) +
