@@ -2,15 +2,19 @@
 // it is told, well or badly.
 //
 //   pid | index | echo TEXT | throw | exit N | abort | spin MS | slow MS |
-//   big BYTES | fds | orphan
+//   big BYTES | fds | orphan | retire
 //
 // From the environment: ACCEPT_MODE (reusePort, shared, locked), SERVER_USER,
 // DIE_AT_START and THROW_AT_START (an index, or "all"), MAX_CONNECTIONS,
-// FAIL_IF_EXISTS (a file), SECOND (address of a second Worker), RELOADABLE=no,
-// and EVENT_LOG, a file to which every callback appends a line.
+// FAIL_IF_EXISTS (a file), START_ORDERS (a path: worker N waits at its start
+// while PATH-hold-N.log exists, and throws if PATH-throw-N.log does, which it
+// removes), THROW_IN_MASTER=yes, READY_TIMEOUT (ms), SECOND (address of a
+// second Worker), RELOADABLE=no, and EVENT_LOG, a file to which every callback
+// appends a line.
 
 #include <brigade/brigade.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,6 +76,7 @@ class Subject : public brigade::Worker {
     if (std::filesystem::exists(variable("FAIL_IF_EXISTS"))) {
       throw std::runtime_error("poisoned");
     }
+    obey(variable("START_ORDERS"));
     if (isMeant("THROW_AT_START")) throw std::runtime_error("no luck today");
   }
   void onWorkerStop() override { note("onWorkerStop"); }
@@ -80,9 +85,16 @@ class Subject : public brigade::Worker {
                     const brigade::ExitStatus& status) override {
     note("onWorkerExit " + std::to_string(which) + " " + std::to_string(pid) +
          " " + status.toString());
+    throwInMaster();
   }
-  void onMasterReload() override { note("onMasterReload"); }
-  void onMasterStop() override { note("onMasterStop"); }
+  void onMasterReload() override {
+    note("onMasterReload");
+    throwInMaster();
+  }
+  void onMasterStop() override {
+    note("onMasterStop");
+    throwInMaster();
+  }
   void onConnect(TcpConnection&) override { note("onConnect"); }
   void onClose(TcpConnection&) override { note("onClose"); }
 
@@ -107,6 +119,22 @@ class Subject : public brigade::Worker {
   }
 
  private:
+  // What is no std::exception, as a program may throw it.
+  static void throwInMaster() {
+    if (variable("THROW_IN_MASTER") == "yes") throw 42;
+  }
+
+  void obey(const std::string& path) const {
+    if (path.empty()) return;
+    const std::string who = std::to_string(index()) + ".log";
+    while (std::filesystem::exists(path + "-hold-" + who)) {
+      ::poll(nullptr, 0, 5);
+    }
+    if (std::filesystem::remove(path + "-throw-" + who)) {
+      throw std::runtime_error("ordered to throw");
+    }
+  }
+
   bool isMeant(const char* what) const {
     const std::string who = variable(what);
     return who == "all" || who == std::to_string(index());
@@ -121,6 +149,9 @@ class Subject : public brigade::Worker {
       connection.send(std::to_string(::getuid()));
     } else if (verb == "orphan") {
       leaveAnOrphan();
+      connection.send("done");
+    } else if (verb == "retire") {
+      retire();
       connection.send("done");
     } else if (verb == "fds") {
       connection.send(descriptors());
@@ -203,5 +234,9 @@ int main(int argc, char** argv) {
   if (!second.address.empty()) workers.push_back(&second);
   brigade::RunConfig config;
   config.version = "1.2.3";
+  const std::string patience = variable("READY_TIMEOUT");
+  if (!patience.empty()) {
+    config.readyTimeout = std::chrono::milliseconds(std::stoul(patience));
+  }
   return brigade::run(argc, argv, workers, config);
 }

@@ -16,8 +16,10 @@ namespace brigade::detail {
 
 namespace {
 
-// What goes through the pipe: kStarted, or kReason, the reason, kEnd. The end
-// is marked, so a child that still holds the pipe keeps nobody waiting.
+// What goes through the pipe: any number of kProgress, a line, kEnd; then
+// kStarted, or kReason, the reason, kEnd. The end is marked, so a child that
+// still holds the pipe keeps nobody waiting.
+constexpr char kProgress = '=';
 constexpr char kStarted = '+';
 constexpr char kReason = '-';
 constexpr char kEnd = '\0';
@@ -67,21 +69,33 @@ void sendAll(int fd, std::string_view text) {
   }
 }
 
-void sendReason(int fd, std::string_view reason) {
-  reason = reason.substr(0, std::min(reason.find(kEnd), kMaxReason));
-  sendAll(fd, kReason + std::string(reason) + kEnd);
+void sendText(int fd, char kind, std::string_view text) {
+  text = text.substr(0, std::min(text.find(kEnd), kMaxReason));
+  sendAll(fd, kind + std::string(text) + kEnd);
 }
 
-// Everything until kStarted, kEnd or the end of file.
+void complain(const std::string& text) {
+  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fflush(stderr);
+}
+
+// kStarted, or kReason and all until kEnd or the end of file. Prints what comes
+// before it.
 std::string receive(int fd) {
   std::string text;
   char bytes[4096];
   while (text.size() <= kMaxReason + 1) {
+    const auto end = text.find(kEnd);
+    if (!text.empty() && text[0] == kProgress && end != std::string::npos) {
+      complain(text.substr(1, end - 1));
+      text.erase(0, end + 1);
+      continue;
+    }
+    if (!text.empty() && (text[0] == kStarted || text.back() == kEnd)) break;
     const ssize_t n = ::read(fd, bytes, sizeof bytes);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return text;
+    if (n <= 0) break;
     text.append(bytes, static_cast<std::size_t>(n));
-    if (text[0] == kStarted || text.back() == kEnd) return text;
   }
   return text;
 }
@@ -95,8 +109,7 @@ std::string receive(int fd) {
   const bool told = !text.empty() && text.back() == kEnd;
   const std::string reason = told ? text.substr(1, text.size() - 2)
                                   : "the daemon died before it was ready";
-  std::fprintf(stderr, "%s\n", reason.c_str());
-  std::fflush(stderr);
+  complain(reason);
   ::_exit(1);
 }
 
@@ -107,8 +120,9 @@ void leaveSession(const FileDescriptor& pipe) {
   const pid_t daemon = ::fork();
   if (daemon == 0) return;
   if (daemon < 0) {
-    sendReason(pipe.get(), "cannot fork the daemon: " +
-                               std::generic_category().message(errno));
+    sendText(
+        pipe.get(), kReason,
+        "cannot fork the daemon: " + std::generic_category().message(errno));
   }
   ::_exit(daemon < 0 ? 1 : 0);
 }
@@ -140,6 +154,10 @@ Daemon::Daemon(const std::string& outputFile) {
   pipe_ = std::move(daemon);
 }
 
+void Daemon::progress(std::string_view text) {
+  if (pipe_) sendText(pipe_.get(), kProgress, text);
+}
+
 void Daemon::ready() {
   if (!pipe_) return;
   switchOutput();
@@ -150,7 +168,7 @@ void Daemon::ready() {
 void Daemon::failed(std::string_view reason) {
   if (!pipe_) return;
   switchOutput();
-  sendReason(pipe_.get(), reason);
+  sendText(pipe_.get(), kReason, reason);
   pipe_.reset();
 }
 

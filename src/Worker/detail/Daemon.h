@@ -21,6 +21,8 @@ class Daemon {
   // Throws std::system_error naming what failed.
   explicit Daemon(const std::string& outputFile);
 
+  // The first process prints `text`, a line, to its stderr and waits on.
+  void progress(std::string_view text);
   // The first process exits with 0.
   void ready();
   // The first process prints `reason` to its stderr and exits with 1. When the

@@ -24,7 +24,9 @@ namespace brigade::detail {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
+
+// While `start -d` waits its caller hears so often what for: every 5 s of 30.
+constexpr int kStartNews = 6;
 
 std::string describe(const SlotView& slot) {
   return "worker " + std::to_string(slot.index);
@@ -199,6 +201,9 @@ void Master::run() {
   supervisor_->start();
   if (daemon_ != nullptr) {
     loop_->add(config_.readyTimeout, Repeat::kOnce, [this] { checkStart(); });
+    startNews_ =
+        loop_->add(std::max(config_.readyTimeout / kStartNews, milliseconds(1)),
+                   Repeat::kEvery, [this] { tellWaiting(); });
   }
   loop_->loop();
   if (!startFailure_.empty()) throw std::runtime_error(startFailure_);
@@ -245,6 +250,7 @@ void Master::lendListeners() {
 void Master::startDone() {
   if (!starting_) return;
   starting_ = false;
+  loop_->del(startNews_);
   log(LogLevel::kInfo, "ready");
   if (daemon_ != nullptr) daemon_->ready();
 }
@@ -252,8 +258,20 @@ void Master::startDone() {
 void Master::startFailed(const std::string& reason) {
   if (!starting_) return;
   starting_ = false;
+  loop_->del(startNews_);
   startFailure_ = reason;
   stop(Grace::kFast);
+}
+
+void Master::tellWaiting() {
+  std::string text;
+  for (const SlotView& slot : supervisor_->slots()) {
+    if (slot.state == SlotState::kReady) continue;
+    text += (text.empty() ? "" : ", ") + describe(slot);
+    if (!slot.lastExit.empty()) text += " (" + slot.lastExit + ")";
+  }
+  if (text.empty()) return;
+  daemon_->progress(config_.name + ": still waiting for " + text);
 }
 
 // A daemon's caller is kept no longer: what serves by now decides.

@@ -64,6 +64,7 @@ class Master final : public SupervisorHandler {
   void startDone();
   void startFailed(const std::string& reason);
   void checkStart();
+  void tellWaiting();
   void stop(Grace grace);
   void onStopped();
   void reopen();
@@ -101,6 +102,7 @@ class Master final : public SupervisorHandler {
   std::unique_ptr<Supervisor> supervisor_;
 
   bool starting_ = true;
+  TimerId startNews_{};  // for a daemon's caller
   std::string startFailure_;
   std::map<unsigned, std::string> failures_;  // of the start, by index
   // Whoever waits for a stop or a reload, and is told how it goes.
