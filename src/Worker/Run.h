@@ -3,6 +3,8 @@
 // run: the one call in main. It reads the command line and starts the master
 // of these Workers in the foreground or as a daemon, or talks to the one that
 // is running: start | stop | restart | reload | status | connections | reopen.
+// The master raises its own soft RLIMIT_NOFILE to the hard one: it needs three
+// descriptors a worker process. Those have the limits it was started with.
 
 #include <vector>
 

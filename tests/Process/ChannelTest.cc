@@ -176,7 +176,8 @@ TEST_F(ChannelTest, WithoutDescriptorsAFrameThatBringsOneIsRefused) {
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
   rlimit none = before;
-  none.rlim_cur = 0;
+  // dup(2) took the lowest number: those below are in use as well.
+  none.rlim_cur = static_cast<rlim_t>(brought.get()) + 1;
   ::setrlimit(RLIMIT_NOFILE, &none);
   Channel::Result result{};
   EXPECT_NO_THROW(result = left->send({kTest, {}, 0, brought.get()}));
