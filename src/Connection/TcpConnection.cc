@@ -303,7 +303,7 @@ SendResult TcpConnection::put(const Message& message,
                               ProtocolInterface* codec) {
   const bool inBatch = table_.batch_ == this;
   Output& output = inBatch ? table_.corked_ : table_.direct_;
-  const Output::Mark mark = output.mark();
+  const std::size_t before = output.size();
   try {
     output.setMessage(message.data());
     if (codec != nullptr) {
@@ -312,7 +312,7 @@ SendResult TcpConnection::put(const Message& message,
       output.append(message.data());
     }
   } catch (...) {
-    output.rollBack(mark);
+    output.truncate(before);
     throw;
   }
   if (!inBatch || output.wantsFlush()) flush(output);
@@ -468,11 +468,11 @@ void TcpConnection::sayLastWords(Refusal refusal) {
   if (status_ != Status::kEstablished) return;
   const bool inBatch = table_.batch_ == this;
   Output& output = inBatch ? table_.corked_ : table_.direct_;
-  const Output::Mark mark = output.mark();
+  const std::size_t before = output.size();
   try {
     protocol_->refuse(refusal, output);
   } catch (...) {
-    output.rollBack(mark);
+    output.truncate(before);
     table_.counters_.exceptions.add();
   }
   if (!inBatch && !output.empty()) flush(output);

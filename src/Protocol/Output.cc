@@ -65,17 +65,17 @@ std::span<const iovec> Output::pieces() {
   return pieces_;
 }
 
-void Output::rollBack(const Mark& mark) {
-  if (full_.size() > mark.full) {
-    buffer_ = std::move(full_[mark.full]);
-    full_.resize(mark.full);
+void Output::truncate(std::size_t size) {
+  closeCopied();
+  while (size_ > size) {
+    iovec& last = pieces_.back();
+    const std::size_t cut = std::min(last.iov_len, size_ - size);
+    last.iov_len -= cut;
+    size_ -= cut;
+    if (last.iov_len == 0) pieces_.pop_back();
   }
-  pieces_.resize(mark.pieces);
-  capacity_ = mark.capacity;
-  used_ = mark.used;
-  closed_ = mark.closed;
-  size_ = mark.size;
-  borrowsMessage_ = mark.borrowsMessage;
+  // What borrows a message is sent before the next one comes.
+  borrowsMessage_ = false;
   message_ = {};
 }
 

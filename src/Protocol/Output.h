@@ -65,17 +65,8 @@ class Output {
   // The bytes in order, valid until the next append() or clear().
   std::span<const iovec> pieces();
 
-  // Where it stands, and back to there: for an encoder that throws. Nothing was
-  // forgotten in between.
-  struct Mark {
-    std::size_t capacity, used, closed, size, pieces, full;
-    bool borrowsMessage;
-  };
-  Mark mark() const {
-    return {capacity_,      used_,        closed_,        size_,
-            pieces_.size(), full_.size(), borrowsMessage_};
-  }
-  void rollBack(const Mark& mark);
+  // Forgets the bytes behind the first `size`: of an encoder that threw.
+  void truncate(std::size_t size);
 
   // Forgets the bytes; the input stays what it is.
   void forgetBytes();
