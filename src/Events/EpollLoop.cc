@@ -8,10 +8,6 @@
 namespace brigade {
 namespace {
 
-std::uint64_t keyOf(int fd, std::uint32_t generation) {
-  return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
-}
-
 bool includes(Interest interest, Interest part) {
   const auto bits = static_cast<unsigned>(part);
   return (static_cast<unsigned>(interest) & bits) == bits;
@@ -36,40 +32,44 @@ EpollLoop::EpollLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
 EpollLoop::~EpollLoop() { dropCallbacks(); }
 
 void EpollLoop::add(int fd, Interest interest, Watcher& watcher) {
-  Registration next = find(fd);
-  const bool known = next.watcher != nullptr;
-  if (known && next.watcher == &watcher && next.interest == interest) return;
-  // A change of interest alone leaves what this turn has seen valid.
-  if (next.watcher != &watcher) ++next.generation;
-  next.watcher = &watcher;
-  next.interest = interest;
+  const Registration before = find(fd);
+  const bool known = before.watcher != nullptr;
+  if (before.watcher == &watcher && before.interest == interest) return;
+  // Nothing may fail once the kernel knows it; a negative one it refuses.
+  if (fd >= 0) makeRoom(fd);
 
   epoll_event event{};
   event.events = eventsFor(interest);
-  event.data.u64 = keyOf(fd, next.generation);
+  event.data.fd = fd;
   if (::epoll_ctl(epoll_.get(), known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
                   &event) != 0) {
     throw std::system_error(errno, std::system_category(),
                             "watch descriptor " + std::to_string(fd));
   }
+  registrations_[static_cast<std::size_t>(fd)] = {&watcher, interest};
+  if (!known) {
+    ++watchedCount_;
+  } else if (before.watcher == &watcher) {
+    ready().narrow(fd, interest);
+  } else {
+    ready().forget(fd);
+  }
+}
+
+void EpollLoop::makeRoom(int fd) {
   const auto index = static_cast<std::size_t>(fd);
   if (index >= registrations_.size()) registrations_.resize(index + 1);
-  registrations_[index] = next;
-  if (!known) ++watchedCount_;
+  ready().makeRoom(fd);
 }
 
 void EpollLoop::del(int fd) {
   if (find(fd).watcher == nullptr) return;
   registrations_[static_cast<std::size_t>(fd)].watcher = nullptr;
+  ready().forget(fd);
   --watchedCount_;
   // epoll(7), questions and answers 6: closing is not enough while another
   // process holds the same open file.
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-}
-
-void EpollLoop::addFirst(int fd, Watcher& watcher) {
-  add(fd, Interest::kRead, watcher);
-  firstKey_ = keyOf(fd, find(fd).generation);
 }
 
 void EpollLoop::poll(Wait wait) {
@@ -82,30 +82,20 @@ void EpollLoop::poll(Wait wait) {
     if (errno == EINTR) return;
     throw std::system_error(errno, std::system_category(), "epoll_wait");
   }
-  const auto ready = static_cast<std::size_t>(count);
-  alarmToFront(ready);
-  for (std::size_t i = 0; i < ready; ++i) deliver(events_[i]);
+  const auto found = static_cast<std::size_t>(count);
+  for (std::size_t i = 0; i < found; ++i) gather(events_[i]);
 }
 
-void EpollLoop::alarmToFront(std::size_t count) {
-  const auto end = events_.begin() + static_cast<std::ptrdiff_t>(count);
-  const auto alarm = std::find_if(
-      events_.begin(), end,
-      [this](const epoll_event& event) { return event.data.u64 == firstKey_; });
-  if (alarm != end) std::iter_swap(events_.begin(), alarm);
-}
-
-void EpollLoop::deliver(const epoll_event& event) {
-  const Registration to = find(static_cast<int>(event.data.u64 & UINT32_MAX));
-  // Deleted or replaced by a watcher that ran before in this turn.
-  if (to.watcher == nullptr || to.generation != event.data.u64 >> 32) return;
+void EpollLoop::gather(const epoll_event& event) {
+  const int fd = event.data.fd;
+  const Registration to = find(fd);
+  if (to.watcher == nullptr) return;
   const bool broken = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
-  const Ready ready{.read = includes(to.interest, Interest::kRead) &&
+  const Ready state{.read = includes(to.interest, Interest::kRead) &&
                             (broken || (event.events & EPOLLIN) != 0),
                     .write = includes(to.interest, Interest::kWrite) &&
                              (broken || (event.events & EPOLLOUT) != 0)};
-  if (!ready.read && !ready.write) return;
-  guarded([&] { to.watcher->onReady(ready); });
+  if (state.read || state.write) ready().add(fd, *to.watcher, state);
 }
 
 EpollLoop::Registration EpollLoop::find(int fd) const {

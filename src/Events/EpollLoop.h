@@ -33,23 +33,19 @@ class EpollLoop final : public detail::LoopBase {
   std::string_view name() const override { return kName; }
 
  private:
-  // `generation` tells an event of this registration from one that the same
-  // descriptor number has caused before.
   struct Registration {
     Watcher* watcher = nullptr;
-    std::uint32_t generation = 0;
     Interest interest = Interest::kRead;
   };
   static_assert(sizeof(Registration) == 16);
 
   void poll(Wait wait) override;
-  void addFirst(int fd, Watcher& watcher) override;
   std::size_t watchedCount() const override { return watchedCount_; }
   void closeInChild() override { epoll_.reset(); }
 
   Registration find(int fd) const;
-  void alarmToFront(std::size_t count);
-  void deliver(const epoll_event& event);
+  void makeRoom(int fd);
+  void gather(const epoll_event& event);
 
   // Bounds how long a turn keeps timers waiting; the kernel hands out the
   // rest in the next one, in turn.
@@ -58,7 +54,6 @@ class EpollLoop final : public detail::LoopBase {
   FileDescriptor epoll_;
   std::vector<Registration> registrations_;  // Index: the descriptor.
   std::size_t watchedCount_ = 0;
-  std::uint64_t firstKey_ = UINT64_MAX;
   std::array<epoll_event, kMaxEvents> events_;
 };
 

@@ -88,7 +88,7 @@ struct LibevLoop::State {
 
   ev_io* find(int fd) const;
   ev_io& at(int fd);
-  void start(int fd, Interest interest, Watcher& watcher, int priority);
+  void start(int fd, Interest interest, Watcher& watcher);
   void change(ev_io& io, Interest interest, Watcher& watcher);
   bool accepts(int fd) const {
     return std::find(acceptors.begin(), acceptors.end(), fd) != acceptors.end();
@@ -123,12 +123,10 @@ ev_io& LibevLoop::State::at(int fd) {
   return (*chunk)[index % kChunk];
 }
 
-void LibevLoop::State::start(int fd, Interest interest, Watcher& watcher,
-                             int priority) {
+void LibevLoop::State::start(int fd, Interest interest, Watcher& watcher) {
   ev_io& io = at(fd);
   if (interest == Interest::kAccept) acceptors.push_back(fd);
   ev_io_init(&io, &State::onReady, fd, eventsFor(interest));
-  ev_set_priority(&io, priority);
   io.data = &watcher;
   ev_io_start(libev.get(), &io);
   ++watchedCount;
@@ -162,12 +160,7 @@ void LibevLoop::State::onReady(struct ev_loop* libev, ev_io* io,
   const int wanted = events & io->events;
   const Ready ready{.read = (wanted & EV_READ) != 0,
                     .write = (wanted & EV_WRITE) != 0};
-  // As guarded(), but asks libev for the loop only when there is a need.
-  try {
-    static_cast<Watcher*>(io->data)->onReady(ready);
-  } catch (...) {
-    loopOf(libev).report(std::current_exception());
-  }
+  loopOf(libev).ready().add(io->fd, *static_cast<Watcher*>(io->data), ready);
 }
 
 void LibevLoop::State::onSleep(struct ev_loop* libev) noexcept {
@@ -205,16 +198,18 @@ LibevLoop::~LibevLoop() { dropCallbacks(); }
 
 void LibevLoop::add(int fd, Interest interest, Watcher& watcher) {
   if (ev_io* const io = state_->find(fd)) {
+    const bool sameWatcher = io->data == &watcher;
     state_->change(*io, interest, watcher);
+    if (sameWatcher) {
+      ready().narrow(fd, interest);
+    } else {
+      ready().forget(fd);
+    }
   } else {
     checkNew(fd);
-    state_->start(fd, interest, watcher, 0);
+    ready().makeRoom(fd);
+    state_->start(fd, interest, watcher);
   }
-}
-
-void LibevLoop::addFirst(int fd, Watcher& watcher) {
-  checkNew(fd);
-  state_->start(fd, Interest::kRead, watcher, EV_MAXPRI);
 }
 
 // libev would find out in the middle of a turn, and abort.
@@ -228,6 +223,7 @@ void LibevLoop::checkNew(int fd) const {
 void LibevLoop::del(int fd) {
   ev_io* const io = state_->find(fd);
   if (io == nullptr) return;
+  ready().forget(fd);
   ev_io_stop(state_->libev.get(), io);
   std::erase(state_->acceptors, fd);
   --state_->watchedCount;

@@ -41,7 +41,6 @@ class LibevLoop final : public detail::LoopBase {
   explicit LibevLoop(std::unique_ptr<State> state);
 
   void poll(Wait wait) override;
-  void addFirst(int fd, Watcher& watcher) override;
   std::size_t watchedCount() const override;
   void closeInChild() override;
 

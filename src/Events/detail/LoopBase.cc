@@ -9,7 +9,7 @@ namespace brigade::detail {
 // turn has lasted before it was added.
 TimerId LoopBase::add(Clock::duration delay, Repeat repeat, Callback callback) {
   if (!alarmWatched_) {
-    addFirst(alarm_.fd(), onAlarm_);
+    add(alarm_.fd(), Interest::kRead, onAlarm_);
     alarmWatched_ = true;
   }
   return timers_.add(Clock::now(), delay, repeat, std::move(callback));
@@ -52,6 +52,7 @@ void LoopBase::setExceptionHandler(ExceptionHandler handler) {
 }
 
 void LoopBase::abandonInChild() {
+  ready_.clear();
   signals_.closeInChild();
   alarm_.closeInChild();
   closeInChild();
@@ -86,6 +87,9 @@ void LoopBase::turn() {
   setAlarm();
   turnBegan_ = {};
   poll(deferred_.empty() ? Wait::kUntilReady : Wait::kNot);
+  ready_.deliver(alarm_.fd(), [this](Watcher& watcher, Ready ready) {
+    guarded([&] { watcher.onReady(ready); });
+  });
   runDeferred();
 }
 

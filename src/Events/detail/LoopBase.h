@@ -14,6 +14,7 @@
 
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Events/detail/Alarm.h"
+#include "brigade/Events/detail/ReadyList.h"
 #include "brigade/Events/detail/SignalQueue.h"
 #include "brigade/Events/detail/TimerQueue.h"
 
@@ -45,14 +46,14 @@ class LoopBase : public EventInterface {
 
   LoopBase() = default;
 
-  // One wait, and the watchers of what is ready, each guarded. When there is a
-  // pulse, fallAsleep() before the system call and wakeUp() after it.
+  // One wait, and ready() for what it finds; calls no watcher. When there is a
+  // pulse, fallAsleep() before the system call and wakeUp() after it. del()
+  // and a changing add() tell ready() as well.
   virtual void poll(Wait wait) = 0;
-  // add(fd, kRead, watcher), and the watcher is called before those of other
-  // descriptors that are ready in the same turn. For one descriptor only.
-  virtual void addFirst(int fd, Watcher& watcher) = 0;
   virtual std::size_t watchedCount() const = 0;
   virtual void closeInChild() = 0;
+
+  ReadyList& ready() { return ready_; }
 
   bool hasPulse() const { return pulse_ != nullptr; }
   void fallAsleep();
@@ -67,9 +68,6 @@ class LoopBase : public EventInterface {
       report(std::current_exception());
     }
   }
-
-  // What becomes of that exception.
-  void report(std::exception_ptr exception);
 
   // First thing in a backend's destructor: the destructor of a callback may
   // still use the loop.
@@ -94,8 +92,11 @@ class LoopBase : public EventInterface {
   void runTimers();
   void runSignals();
   void runDeferred();
+  void report(std::exception_ptr exception);
   template <typename Next>
   void drain(Next next);
+
+  ReadyList ready_;
 
   TimerQueue timers_;
   Alarm alarm_;  // Made at once: a timer must not fail for want of descriptors.

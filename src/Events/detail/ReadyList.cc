@@ -1,0 +1,39 @@
+#include "brigade/Events/detail/ReadyList.h"
+
+namespace brigade::detail {
+
+void ReadyList::makeRoom(int fd) {
+  const auto index = static_cast<std::size_t>(fd);
+  if (index < places_.size()) return;
+  places_.resize(index + 1);
+  entries_.reserve(places_.capacity());
+}
+
+void ReadyList::add(int fd, Watcher& watcher, Ready ready) noexcept {
+  places_[static_cast<std::size_t>(fd)] =
+      static_cast<std::uint32_t>(entries_.size());
+  entries_.push_back({&watcher, fd, ready});
+}
+
+void ReadyList::forget(int fd) {
+  if (Entry* const entry = find(fd)) entry->watcher = nullptr;
+}
+
+void ReadyList::narrow(int fd, Interest interest) {
+  Entry* const entry = find(fd);
+  if (entry == nullptr) return;
+  const auto bits = static_cast<unsigned>(interest);
+  entry->ready.read = entry->ready.read && (bits & 1) != 0;
+  entry->ready.write = entry->ready.write && (bits & 2) != 0;
+  if (!entry->ready.read && !entry->ready.write) entry->watcher = nullptr;
+}
+
+ReadyList::Entry* ReadyList::find(int fd) {
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= places_.size()) return nullptr;
+  const std::size_t place = places_[index];
+  if (place >= entries_.size() || entries_[place].fd != fd) return nullptr;
+  return &entries_[place];
+}
+
+}  // namespace brigade::detail

@@ -1,0 +1,78 @@
+#pragma once
+
+// ReadyList: what one wait found ready, and the watchers of that called one
+// after the other. A backend first gathers all of it and then leaves: between
+// two watchers runs none of the backend's code, and the next watcher is on its
+// way into the cache while this one works. What a watcher takes back, of any
+// descriptor, is not delivered. 16 bytes a ready descriptor and 4 a descriptor
+// number.
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "brigade/Events/EventInterface.h"
+
+namespace brigade::detail {
+
+class ReadyList {
+ public:
+  // Before `fd` can be ready; throws std::bad_alloc when there is none.
+  void makeRoom(int fd);
+  // At most once for a descriptor, and not while the list is being delivered.
+  void add(int fd, Watcher& watcher, Ready ready) noexcept;
+
+  // What is still to be delivered of `fd`: nothing, or no more than `interest`.
+  void forget(int fd);
+  void narrow(int fd, Interest interest);
+
+  // Calls `call(watcher, ready)` for the watcher of `first`, if it is ready,
+  // then for all others in the order in which they came.
+  template <typename Call>
+  void deliver(int first, Call call) {
+    if (Entry* const entry = find(first)) pass(*entry, call);
+    // A watcher may clear the list.
+    while (next_ < entries_.size()) {
+      Entry& entry = entries_[next_++];
+      if (next_ < entries_.size()) prefetch(entries_[next_].watcher);
+      pass(entry, call);
+    }
+    clear();
+  }
+
+  void clear() {
+    entries_.clear();
+    next_ = 0;
+  }
+
+ private:
+  struct Entry {
+    Watcher* watcher;  // nullptr: taken back, or delivered
+    int fd;
+    Ready ready;
+  };
+
+  Entry* find(int fd);
+
+  template <typename Call>
+  static void pass(Entry& entry, Call& call) {
+    Watcher* const watcher = entry.watcher;
+    if (watcher == nullptr) return;
+    entry.watcher = nullptr;
+    call(*watcher, entry.ready);
+  }
+
+  // Two lines: the table of functions, and what such a function needs first.
+  static void prefetch(const Watcher* watcher) {
+    const auto address = reinterpret_cast<std::uintptr_t>(watcher);
+    __builtin_prefetch(reinterpret_cast<const void*>(address));
+    __builtin_prefetch(reinterpret_cast<const void*>(address + 64));
+  }
+
+  std::vector<Entry> entries_;
+  std::size_t next_ = 0;
+  // By descriptor: where in entries_ it may be.
+  std::vector<std::uint32_t> places_;
+};
+
+}  // namespace brigade::detail
