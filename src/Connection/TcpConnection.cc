@@ -6,20 +6,15 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <stdexcept>
 
 #include "brigade/Connection/ConnectionTable.h"
 #include "brigade/Connection/detail/ReceiveTail.h"
 #include "brigade/Connection/detail/SendQueue.h"
-#include "brigade/Events/ExceptionText.h"
 #include "brigade/Protocol/Output.h"
 #include "brigade/Protocol/ProtocolInterface.h"
 
 namespace brigade {
 namespace {
-
-// How long a closing connection waits for a peer that takes nothing.
-constexpr std::chrono::seconds kCloseTimeout{30};
 
 std::uint32_t clampSize(std::size_t bytes) {
   return static_cast<std::uint32_t>(
@@ -33,11 +28,11 @@ TcpConnection::TcpConnection(ConnectionTable& table, ConnectionId id,
                              std::unique_ptr<ProtocolInterface> protocol)
     : table_(table),
       protocol_(std::move(protocol)),
-      id_(id),
       fd_(socket.release()),
-      maxSendBufferSize_(clampSize(table.limits_.maxSendBufferSize)),
       maxPackageSize_(clampSize(table.limits_.maxPackageSize)),
-      remote_(remote) {}
+      maxSendBufferSize_(clampSize(table.limits_.maxSendBufferSize)),
+      remote_(remote),
+      id_(id) {}
 
 TcpConnection::~TcpConnection() { FileDescriptor closer(fd_); }
 
@@ -46,17 +41,66 @@ void TcpConnection::begin() {
   setIdleTimeout(table_.limits_.idleTimeout);
 }
 
-void TcpConnection::onReady(Ready ready) {
-  if (ready.write && queue_) onWritable();
-  if (ready.read && status_ == Status::kEstablished && !paused_) onReadable();
+// ---- The way of a message and its answer: inline for the reason that
+// detail/Transport.h gives.
+
+inline void TcpConnection::flush(Output& output) {
+  const std::span<const iovec> pieces = output.pieces();
+  std::size_t sent = 0;
+  if (!queue_ && !output.empty()) {
+    const ssize_t result = table_.send(fd_, pieces);
+    if (result < 0 && result != -EAGAIN) {
+      output.forgetBytes();
+      sendFailed(static_cast<int>(-result));
+      return;
+    }
+    sent = result > 0 ? static_cast<std::size_t>(result) : 0;
+    bytesWritten_ += sent;
+    table_.counters_.bytesWritten.add(sent);
+    // In a batch what was received has done it.
+    if (sent > 0 && table_.batch_ != this) refreshTimeout();
+  }
+  const bool rest = sent < output.size();
+  if (rest) enqueue(pieces, sent);
+  output.forgetBytes();
+  if (rest) checkFull();
 }
 
-// ---- Receiving
+// The batch: everything that the callbacks send to this connection gathers in
+// one output, and leaves in one system call behind the last message.
+inline void TcpConnection::handleInput(std::span<char> bytes) {
+  std::size_t expected = 0;
+  std::size_t consumed = 0;
+  {
+    const ConnectionTable::Batch batch(table_, *this);
+    table_.corked_.setInput({bytes.data(), bytes.size()});
+    consumed = deliver(bytes, expected);
+  }
+  if (status_ != Status::kClosed && !table_.corked_.empty()) {
+    flush(table_.corked_);
+  }
+  table_.corked_.clear();
+  if (status_ == Status::kEstablished) {
+    const std::span<char> rest = bytes.subspan(consumed);
+    if (tail_ || !rest.empty()) keep({rest.data(), rest.size()}, expected);
+  } else if (status_ == Status::kClosing) {
+    endOrWait();
+  }
+}
 
-void TcpConnection::onReadable() {
-  // Behind the system call they are wanted, and cold when there are many.
+inline ssize_t TcpConnection::receiveBehindShortTail() {
+  char* buffer = table_.receiveBuffer();
+  std::size_t kept = 0;
+  if (tail_) {
+    kept = tail_->size();
+    std::memcpy(buffer, tail_->bytes().data(), kept);
+  }
+  return table_.receive(fd_, buffer + kept, ConnectionTable::kReceive);
+}
+
+inline void TcpConnection::onReadable() {
+  // Wanted behind the system call, and cold when there are many.
   __builtin_prefetch(protocol_.get());
-  __builtin_prefetch(&bytesRead_, 1);
   const bool longTail = tail_ && tail_->size() > detail::ReceiveTail::kShort;
   const ssize_t received =
       longTail ? receiveIntoTail() : receiveBehindShortTail();
@@ -76,15 +120,12 @@ void TcpConnection::onReadable() {
   }
 }
 
-ssize_t TcpConnection::receiveBehindShortTail() {
-  char* buffer = table_.receiveBuffer();
-  std::size_t kept = 0;
-  if (tail_) {
-    kept = tail_->size();
-    std::memcpy(buffer, tail_->bytes().data(), kept);
-  }
-  return table_.receive(fd_, buffer + kept, ConnectionTable::kReceive);
+void TcpConnection::onReady(Ready ready) {
+  if (ready.write && queue_) onWritable();
+  if (ready.read && status_ == Status::kEstablished && !paused_) onReadable();
 }
+
+// ---- Receiving
 
 ssize_t TcpConnection::receiveIntoTail() {
   tail_->reserve();
@@ -104,25 +145,13 @@ void TcpConnection::onReceiveFailed(ssize_t result) {
   }
 }
 
-// The batch: everything that the callbacks send to this connection gathers in
-// one output, and leaves in one system call behind the last message.
-void TcpConnection::handleInput(std::span<char> bytes) {
-  std::size_t expected = 0;
-  std::size_t consumed = 0;
-  {
-    const ConnectionTable::Batch batch(table_, *this);
-    table_.corked_.setInput({bytes.data(), bytes.size()});
-    consumed = deliver(bytes, expected);
-  }
-  if (status_ != Status::kClosed && !table_.corked_.empty()) {
-    flush(table_.corked_);
-  }
-  table_.corked_.clear();
-  if (status_ == Status::kEstablished) {
-    const std::span<char> rest = bytes.subspan(consumed);
-    keep({rest.data(), rest.size()}, expected);
-  } else if (status_ == Status::kClosing) {
-    endOrWait();
+inline void TcpConnection::handlePacket(std::span<char> packet) {
+  const Message message = protocol_->decode(packet);
+  table_.counters_.messages.add();
+  if (piped_) {
+    relay(message);
+  } else {
+    table_.handler_.onMessage(*this, message);
   }
 }
 
@@ -150,16 +179,6 @@ std::size_t TcpConnection::deliver(std::span<char> bytes,
     onCallbackThrew();
   }
   return consumed;
-}
-
-void TcpConnection::handlePacket(std::span<char> packet) {
-  const Message message = protocol_->decode(packet);
-  table_.counters_.messages.add();
-  if (piped_) {
-    relay(message);
-  } else {
-    table_.handler_.onMessage(*this, message);
-  }
 }
 
 void TcpConnection::checkIncomplete(const Packet& packet, std::size_t present) {
@@ -235,72 +254,10 @@ void TcpConnection::onEndOfInput() {
   guarded(&ConnectionHandler::onEnd);
 }
 
-// ---- Pipes
-
-void TcpConnection::pipe(TcpConnection& to) {
-  if (to.piped_ && table_.find(to.extras_->pipeFrom) != nullptr &&
-      to.extras_->pipeFrom != id_) {
-    throw std::logic_error("this connection is the target of another pipe");
-  }
-  for (TcpConnection* end : {this, &to}) {
-    if (!end->extras_) end->extras_ = std::make_unique<Extras>();
-    end->piped_ = true;
-  }
-  extras_->pipeTo = to.id_;
-  to.extras_->pipeFrom = id_;
-  if (to.full_) pauseRecv();
-}
-
-void TcpConnection::relay(const Message& message) {
-  TcpConnection* to = table_.find(extras_->pipeTo);
-  if (to == nullptr) {
-    // Only a target: its own messages are the program's.
-    if (extras_->pipeTo == ConnectionId{})
-      table_.handler_.onMessage(*this, message);
-    return;
-  }
-  to->send(message);
-  if (to->full_) pauseRecv();
-}
-
-// Of two connections piped into each other, one may end while the other still
-// answers. True: the connection stays for that.
-bool TcpConnection::relayEnd() {
-  TcpConnection* to = table_.find(extras_->pipeTo);
-  if (to == nullptr || to->extras_->pipeTo != id_ || to->ended_) return false;
-  to->endOutput();
-  return true;
-}
-
-void TcpConnection::closePipe() {
-  if (!piped_) return;
-  for (const ConnectionId other : {extras_->pipeTo, extras_->pipeFrom}) {
-    if (TcpConnection* connection = table_.find(other)) connection->close();
-  }
-}
-
 // ---- Sending
 
-SendResult TcpConnection::send(const Message& message) {
-  return write(message, protocol_.get());
-}
-
-SendResult TcpConnection::sendRaw(std::string_view bytes) {
-  return write(bytes, nullptr);
-}
-
-SendResult TcpConnection::write(const Message& message,
-                                ProtocolInterface* codec) {
-  if (status_ != Status::kEstablished || outputEnds_ ||
-      (queue_ && queue_->size() >= mark())) {
-    table_.counters_.sendFailures.add();
-    return SendResult::kDropped;
-  }
-  return put(message, codec);
-}
-
-SendResult TcpConnection::put(const Message& message,
-                              ProtocolInterface* codec) {
+inline SendResult TcpConnection::put(const Message& message,
+                                     ProtocolInterface* codec) {
   const bool inBatch = table_.batch_ == this;
   Output& output = inBatch ? table_.corked_ : table_.direct_;
   const std::size_t before = output.size();
@@ -320,26 +277,22 @@ SendResult TcpConnection::put(const Message& message,
   return queue_ ? SendResult::kQueued : SendResult::kSent;
 }
 
-void TcpConnection::flush(Output& output) {
-  const std::span<const iovec> pieces = output.pieces();
-  std::size_t sent = 0;
-  if (!queue_ && !output.empty()) {
-    const ssize_t result = table_.send(fd_, pieces);
-    if (result < 0 && result != -EAGAIN) {
-      output.forgetBytes();
-      sendFailed(static_cast<int>(-result));
-      return;
-    }
-    sent = result > 0 ? static_cast<std::size_t>(result) : 0;
-    bytesWritten_ += sent;
-    table_.counters_.bytesWritten.add(sent);
-    // In a batch what was received has done it.
-    if (sent > 0 && table_.batch_ != this) refreshTimeout();
+inline SendResult TcpConnection::write(const Message& message,
+                                       ProtocolInterface* codec) {
+  if (status_ != Status::kEstablished || outputEnds_ ||
+      (queue_ && queue_->size() >= mark())) {
+    table_.counters_.sendFailures.add();
+    return SendResult::kDropped;
   }
-  const bool rest = sent < output.size();
-  if (rest) enqueue(pieces, sent);
-  output.forgetBytes();
-  if (rest) checkFull();
+  return put(message, codec);
+}
+
+SendResult TcpConnection::send(const Message& message) {
+  return write(message, protocol_.get());
+}
+
+SendResult TcpConnection::sendRaw(std::string_view bytes) {
+  return write(bytes, nullptr);
 }
 
 void TcpConnection::enqueue(std::span<const iovec> pieces, std::size_t skip) {
@@ -400,67 +353,15 @@ void TcpConnection::endOutput() {
   if (!queue_) ::shutdown(fd_, SHUT_WR);
 }
 
-// ---- Ending
-
-void TcpConnection::close() {
-  if (status_ != Status::kEstablished) return;
-  status_ = Status::kClosing;
-  // The batch's answers come first.
-  if (table_.batch_ != this) endOrWait();
-}
-
-// Closing: what is queued has kCloseTimeout to make progress.
-void TcpConnection::endOrWait() {
-  if (!queue_) {
-    finish(0);
-    return;
-  }
-  watch();
-  refreshTimeout();
-}
-
+// Past the mark as well: nothing can follow it.
 void TcpConnection::close(const Message& last) {
   if (status_ != Status::kEstablished) return;
   try {
-    // Past the mark as well: nothing can follow it.
     if (!outputEnds_) put(last, protocol_.get());
   } catch (...) {
     close();
     throw;
   }
-  close();
-}
-
-void TcpConnection::destroy() {
-  if (status_ == Status::kClosed) return;
-  queue_.reset();
-  ended_ = true;  // nothing is owed to the peer: no lingering
-  finish(0);
-}
-
-// In a batch the output that the peer cannot get any more is dropped by
-// handleInput().
-void TcpConnection::sendFailed(int error) {
-  table_.counters_.sendFailures.add();
-  ended_ = true;
-  finish(error);
-}
-
-void TcpConnection::finish(int sendError) {
-  if (status_ == Status::kClosed) return;
-  status_ = Status::kClosed;
-  if (watched_ != 0) table_.loop_.del(fd_);
-  watched_ = 0;
-  table_.wheel_.clear(*this);
-  linger_ = !ended_ && sendError == 0;
-  table_.onClosed(*this, sendError);
-}
-
-void TcpConnection::refuseInput(ErrorCode code, Refusal refusal,
-                                std::string_view reason) {
-  table_.counters_.protocolErrors.add();
-  report(code, reason);
-  sayLastWords(refusal);
   close();
 }
 
@@ -478,34 +379,7 @@ void TcpConnection::sayLastWords(Refusal refusal) {
   if (!inBatch && !output.empty()) flush(output);
 }
 
-void TcpConnection::onTimeout() {
-  if (status_ == Status::kClosing) {
-    table_.counters_.sendFailures.add();
-    report(ErrorCode::kSendTimeout, "the peer does not read the last bytes");
-    destroy();
-    return;
-  }
-  report(ErrorCode::kIdleTimeout,
-         "nothing moved for " + std::to_string(idleTimeoutMs_) + " ms");
-  close();
-}
-
-void TcpConnection::setIdleTimeout(Clock::duration timeout) {
-  using std::chrono::milliseconds;
-  const auto count = std::chrono::duration_cast<milliseconds>(timeout).count();
-  idleTimeoutMs_ = count <= 0 ? 0 : clampSize(static_cast<std::size_t>(count));
-  if (status_ != Status::kEstablished) return;
-  if (idleTimeoutMs_ == 0) table_.wheel_.clear(*this);
-  refreshTimeout();
-}
-
-void TcpConnection::refreshTimeout() {
-  if (status_ == Status::kClosing) {
-    table_.wheel_.set(*this, kCloseTimeout);
-  } else if (idleTimeoutMs_ != 0) {
-    table_.wheel_.set(*this, std::chrono::milliseconds(idleTimeoutMs_));
-  }
-}
+// ---- Both
 
 void TcpConnection::watch() {
   const bool reads =
@@ -529,23 +403,6 @@ void TcpConnection::guarded(
     onCallbackThrew();
   }
 }
-
-void TcpConnection::report(ErrorCode code, std::string_view reason) {
-  try {
-    table_.handler_.onTrouble(*this, code, reason);
-    table_.handler_.onError(*this, code, reason);
-  } catch (...) {
-    table_.counters_.exceptions.add();
-  }
-}
-
-void TcpConnection::onCallbackThrew() {
-  table_.counters_.exceptions.add();
-  report(ErrorCode::kException, exceptionText(std::current_exception()));
-  close();
-}
-
-// ---- Facts
 
 Endpoint TcpConnection::local() const {
   sockaddr_storage address{};

@@ -6,10 +6,6 @@
 namespace brigade {
 namespace {
 
-// Room for a batch that is flushed at kFlushSize after the message that
-// crosses it, when that message is too small to be borrowed.
-constexpr std::size_t kCapacity = Output::kFlushSize + Output::kBorrowMessage;
-
 bool within(std::string_view part, std::string_view whole) {
   const std::less_equal<const char*> notAfter;
   return !part.empty() && notAfter(whole.data(), part.data()) &&
@@ -60,12 +56,16 @@ void Output::closeCopied() {
   closed_ = used_;
 }
 
-std::span<const iovec> Output::pieces() {
+std::span<const iovec> Output::closedPieces() {
   closeCopied();
   return pieces_;
 }
 
 void Output::truncate(std::size_t size) {
+  if (size == 0) {
+    forgetBytes();
+    return;
+  }
   closeCopied();
   while (size_ > size) {
     iovec& last = pieces_.back();
@@ -79,7 +79,7 @@ void Output::truncate(std::size_t size) {
   message_ = {};
 }
 
-void Output::forgetBytes() {
+void Output::forgetPieces() {
   if (capacity_ != kCapacity) {
     // The first buffer is full_.front(): it has the usual size.
     buffer_ = std::move(full_.front());
@@ -87,9 +87,8 @@ void Output::forgetBytes() {
   }
   full_.clear();
   pieces_.clear();
-  used_ = closed_ = size_ = 0;
+  closed_ = 0;
   borrowsMessage_ = false;
-  message_ = {};
 }
 
 }  // namespace brigade

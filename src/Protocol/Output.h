@@ -63,13 +63,21 @@ class Output {
   }
 
   // The bytes in order, valid until the next append() or clear().
-  std::span<const iovec> pieces();
+  std::span<const iovec> pieces() {
+    if (!simple()) return closedPieces();
+    only_ = {buffer_.get(), used_};
+    return {&only_, used_ == 0 ? std::size_t{0} : std::size_t{1}};
+  }
 
   // Forgets the bytes behind the first `size`: of an encoder that threw.
   void truncate(std::size_t size);
 
   // Forgets the bytes; the input stays what it is.
-  void forgetBytes();
+  void forgetBytes() {
+    if (!simple()) forgetPieces();
+    used_ = size_ = 0;
+    message_ = {};
+  }
   // Forgets the input as well.
   void clear() {
     forgetBytes();
@@ -77,6 +85,12 @@ class Output {
   }
 
  private:
+  // Room for a batch that is flushed at kFlushSize after the message that
+  // crosses it, when that message is too small to be borrowed.
+  static constexpr std::size_t kCapacity = kFlushSize + kBorrowMessage;
+
+  // All bytes are in the usual buffer, as nearly always.
+  bool simple() const { return pieces_.empty() && capacity_ == kCapacity; }
   void copy(std::string_view bytes) {
     // memcpy(3) wants valid pointers even for no bytes.
     if (bytes.empty()) return;
@@ -88,6 +102,8 @@ class Output {
   void grow(std::size_t bytes);
   void borrow(std::string_view bytes);
   void closeCopied();
+  std::span<const iovec> closedPieces();
+  void forgetPieces();
 
   std::unique_ptr<char[]> buffer_;
   std::size_t capacity_;
@@ -98,6 +114,7 @@ class Output {
   std::string_view input_;
   std::string_view message_;
   std::vector<iovec> pieces_;
+  iovec only_{};  // pieces() of a simple one
   // Full buffers of a batch that outgrew one; freed by forgetBytes().
   std::vector<std::unique_ptr<char[]>> full_;
 };

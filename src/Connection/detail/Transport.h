@@ -3,9 +3,11 @@
 // Transport: the one seam between a connection and the kernel. EINTR stays
 // inside. A test puts a faulty one in its place; TLS will be another.
 
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <span>
 
@@ -21,10 +23,28 @@ class Transport {
   ~Transport() = default;
 };
 
+// Inline: behind a system call the processor has forgotten where the callers
+// are, and each return to one costs as much as what it does there.
 class PlainTransport final : public Transport {
  public:
-  ssize_t receive(int fd, char* data, std::size_t size) override;
-  ssize_t send(int fd, std::span<const iovec> pieces) override;
+  ssize_t receive(int fd, char* data, std::size_t size) override {
+    ssize_t n = 0;
+    do {
+      n = ::recv(fd, data, size, 0);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+  }
+  ssize_t send(int fd, std::span<const iovec> pieces) override {
+    if (pieces.size() != 1) return gather(fd, pieces);
+    ssize_t n = 0;
+    do {
+      n = ::send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+  }
+
+ private:
+  static ssize_t gather(int fd, std::span<const iovec> pieces);
 };
 
 }  // namespace brigade::detail

@@ -1,0 +1,116 @@
+#include "brigade/Connection/TcpConnection.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <string>
+
+#include "brigade/Connection/ConnectionTable.h"
+#include "brigade/Connection/detail/SendQueue.h"
+#include "brigade/Events/ExceptionText.h"
+#include "brigade/Protocol/ProtocolInterface.h"
+
+namespace brigade {
+namespace {
+
+// How long a closing connection waits for a peer that takes nothing.
+constexpr std::chrono::seconds kCloseTimeout{30};
+
+}  // namespace
+
+void TcpConnection::close() {
+  if (status_ != Status::kEstablished) return;
+  status_ = Status::kClosing;
+  // The batch's answers come first.
+  if (table_.batch_ != this) endOrWait();
+}
+
+// Closing: what is queued has kCloseTimeout to make progress.
+void TcpConnection::endOrWait() {
+  if (!queue_) {
+    finish(0);
+    return;
+  }
+  watch();
+  refreshTimeout();
+}
+
+void TcpConnection::destroy() {
+  if (status_ == Status::kClosed) return;
+  queue_.reset();
+  ended_ = true;  // nothing is owed to the peer: no lingering
+  finish(0);
+}
+
+// In a batch the output that the peer cannot get any more is dropped by
+// handleInput().
+void TcpConnection::sendFailed(int error) {
+  table_.counters_.sendFailures.add();
+  ended_ = true;
+  finish(error);
+}
+
+void TcpConnection::finish(int sendError) {
+  if (status_ == Status::kClosed) return;
+  status_ = Status::kClosed;
+  if (watched_ != 0) table_.loop_.del(fd_);
+  watched_ = 0;
+  table_.wheel_.clear(*this);
+  linger_ = !ended_ && sendError == 0;
+  table_.onClosed(*this, sendError);
+}
+
+void TcpConnection::refuseInput(ErrorCode code, Refusal refusal,
+                                std::string_view reason) {
+  table_.counters_.protocolErrors.add();
+  report(code, reason);
+  sayLastWords(refusal);
+  close();
+}
+
+void TcpConnection::onTimeout() {
+  if (status_ == Status::kClosing) {
+    table_.counters_.sendFailures.add();
+    report(ErrorCode::kSendTimeout, "the peer does not read the last bytes");
+    destroy();
+    return;
+  }
+  report(ErrorCode::kIdleTimeout,
+         "nothing moved for " + std::to_string(idleTimeoutMs_) + " ms");
+  close();
+}
+
+void TcpConnection::setIdleTimeout(Clock::duration timeout) {
+  using std::chrono::milliseconds;
+  const auto count = std::chrono::duration_cast<milliseconds>(timeout).count();
+  idleTimeoutMs_ = static_cast<std::uint32_t>(
+      std::clamp<milliseconds::rep>(count, 0, UINT32_MAX));
+  if (status_ != Status::kEstablished) return;
+  if (idleTimeoutMs_ == 0) table_.wheel_.clear(*this);
+  refreshTimeout();
+}
+
+void TcpConnection::refreshTimeout() {
+  if (status_ == Status::kClosing) {
+    table_.wheel_.set(*this, kCloseTimeout);
+  } else if (idleTimeoutMs_ != 0) {
+    table_.wheel_.set(*this, std::chrono::milliseconds(idleTimeoutMs_));
+  }
+}
+
+void TcpConnection::report(ErrorCode code, std::string_view reason) {
+  try {
+    table_.handler_.onTrouble(*this, code, reason);
+    table_.handler_.onError(*this, code, reason);
+  } catch (...) {
+    table_.counters_.exceptions.add();
+  }
+}
+
+void TcpConnection::onCallbackThrew() {
+  table_.counters_.exceptions.add();
+  report(ErrorCode::kException, exceptionText(std::current_exception()));
+  close();
+}
+
+}  // namespace brigade

@@ -1,0 +1,181 @@
+// How a connection ends, whoever ends it.
+
+#include "brigade/Connection/TcpConnection.h"
+
+#include <cstring>
+
+#include "tests/Connection/ConnectionFixture.h"
+
+namespace brigade::test {
+namespace {
+
+using Strings = std::vector<std::string>;
+using Status = TcpConnection::Status;
+
+class TcpConnectionEndTest : public ConnectionFixture {
+ protected:
+  FileDescriptor client;
+};
+
+TEST_F(TcpConnectionEndTest, AfterACloseInABatchAPeerThatDoesNotReadHasATime) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message&) {
+    c.close(std::string(4'000'000, 'x'));
+  };
+  say(client, "x\n");
+  ASSERT_TRUE(until([&] {
+    return table().at(0)->status() == TcpConnection::Status::kClosing;
+  }));
+  turn(*loop);
+  EXPECT_EQ(loop->timerCount(), 1u) << "nothing will end it";
+}
+
+TEST_F(TcpConnectionEndTest, WhoIsOnlySentToIsNotIdle) {
+  limits.idleTimeout = std::chrono::milliseconds(600);
+  FileDescriptor idle;
+  TcpConnection& connection = accept(client);
+  accept(idle);
+  const TimerId talk = loop->add(std::chrono::milliseconds(100), Repeat::kEvery,
+                                 [&] { connection.send("news"); });
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  loop->del(talk);
+  EXPECT_TRUE(atEnd(idle));
+  EXPECT_FALSE(atEnd(client));
+}
+
+TEST_F(TcpConnectionEndTest, CloseInsideOnMessageCallsOnCloseOnce) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message&) {
+    c.close();
+    c.close();
+    EXPECT_EQ(c.send("late"), SendResult::kDropped);
+  };
+  say(client, "one\ntwo\n");
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  turn(*loop);
+  EXPECT_EQ(handler.count("close"), 1u);
+  EXPECT_EQ(handler.messages, Strings{"one"});
+}
+
+TEST_F(TcpConnectionEndTest, CloseWithALastMessageDeliversItWhole) {
+  TcpConnection& connection = accept(client);
+  const std::string last(4'000'000, 'z');
+  connection.close(last);
+  EXPECT_EQ(connection.status(), Status::kClosing);
+  EXPECT_EQ(hearBytes(client, last.size() + 1), last + "\n");
+  EXPECT_TRUE(until([&] { return handler.count("close") == 1; }));
+}
+
+TEST_F(TcpConnectionEndTest, CloseLetsTheAnswerArriveThoughInputIsUnread) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message&) { c.close("bye"); };
+  say(client, "x\n" + std::string(50'000, 'y'));
+  EXPECT_EQ(hearBytes(client, 4), "bye\n");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+TEST_F(TcpConnectionEndTest, DestroyDropsWhatIsQueued) {
+  TcpConnection& connection = accept(client);
+  connection.send(std::string(4'000'000, 'q'));
+  EXPECT_GT(connection.sendQueueSize(), 0u);
+  connection.destroy();
+  EXPECT_EQ(connection.status(), Status::kClosed);
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+}
+
+TEST_F(TcpConnectionEndTest,
+       AClosedConnectionIsFoundNoMoreThoughItsPlaceIsTaken) {
+  const ConnectionId old = accept(client).id();
+  EXPECT_NE(table().find(old), nullptr);
+  table().find(old)->destroy();
+  EXPECT_EQ(table().find(old), nullptr);
+  turn(*loop);
+  FileDescriptor other;
+  const ConnectionId fresh = accept(other).id();
+  EXPECT_EQ(fresh.index, old.index);
+  EXPECT_NE(fresh, old);
+  EXPECT_EQ(table().find(old), nullptr);
+  EXPECT_NE(table().find(fresh), nullptr);
+  EXPECT_EQ(table().find(ConnectionId{}), nullptr);
+  EXPECT_EQ(table().find(ConnectionId{4711, 1}), nullptr);
+}
+
+TEST_F(TcpConnectionEndTest, ACallbackMayCloseAnotherConnection) {
+  FileDescriptor second;
+  accept(client);
+  const ConnectionId victim = accept(second).id();
+  handler.message = [&](TcpConnection&, const Message&) {
+    if (TcpConnection* other = table().find(victim)) other->destroy();
+  };
+  say(second, "never seen\n");
+  say(client, "kill\n");
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(table().size(), 1u);
+}
+
+TEST_F(TcpConnectionEndTest, AnExceptionEndsItsConnectionOnly) {
+  FileDescriptor other;
+  accept(client);
+  accept(other);
+  handler.message = [](TcpConnection& c, const Message& m) {
+    if (m.data() == "throw") throw std::runtime_error("boom");
+    c.send(m);
+  };
+  say(client, "before\nthrow\nafter\n");
+  say(other, "fine\n");
+  EXPECT_EQ(hearBytes(client, 7), "before\n");
+  EXPECT_EQ(hearBytes(other, 5), "fine\n");
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.lastCode, ErrorCode::kException);
+  EXPECT_EQ(handler.lastReason, "boom");
+  EXPECT_EQ(counters.exceptions.get(), 1u);
+  EXPECT_EQ(table().size(), 1u);
+}
+
+TEST_F(TcpConnectionEndTest, ExceptionsInEveryCallbackAreContained) {
+  const auto thrower = [](TcpConnection&) { throw std::runtime_error("no"); };
+  handler.connect = handler.close = handler.error = handler.end = thrower;
+  accept(client);
+  client.reset();
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(table().size(), 0u);
+  EXPECT_GE(counters.exceptions.get(), 3u);
+}
+
+TEST_F(TcpConnectionEndTest, APeerThatShutsItsWritingSideStillGetsItsAnswer) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
+  say(client, "question\n");
+  ::shutdown(client.get(), SHUT_WR);
+  EXPECT_EQ(hearBytes(client, 9), "question\n");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+TEST_F(TcpConnectionEndTest, AProgramMayAnswerAfterThePeersEnd) {
+  const ConnectionId id = accept(client).id();
+  handler.end = [](TcpConnection&) {};  // it closes later
+  say(client, "question\n");
+  ::shutdown(client.get(), SHUT_WR);
+  ASSERT_TRUE(until([&] { return handler.count("end") == 1; }));
+  turn(*loop);
+  ASSERT_NE(table().find(id), nullptr);
+  table().find(id)->close("late answer");
+  EXPECT_EQ(hearBytes(client, 12), "late answer\n");
+}
+
+TEST_F(TcpConnectionEndTest, AnIdleConnectionIsClosedAndABusyOneIsNot) {
+  limits.idleTimeout = std::chrono::milliseconds(600);
+  FileDescriptor busy;
+  accept(client);
+  accept(busy);
+  const TimerId talk = loop->add(std::chrono::milliseconds(100), Repeat::kEvery,
+                                 [&] { say(busy, "x\n"); });
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  loop->del(talk);
+  EXPECT_EQ(handler.lastCode, ErrorCode::kIdleTimeout);
+  EXPECT_TRUE(atEnd(client));
+  EXPECT_EQ(table().size(), 1u);
+}
+
+}  // namespace
+}  // namespace brigade::test
