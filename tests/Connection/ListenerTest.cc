@@ -14,19 +14,14 @@
 #include <string>
 
 #include "brigade/Connection/Address.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade {
 namespace {
 
 class ListenerTest : public ::testing::Test {
  protected:
-  ListenerTest() {
-    char name[] = "/tmp/brigade-listener-XXXXXX";
-    directory_ = ::mkdtemp(name);
-  }
-  ~ListenerTest() override { std::filesystem::remove_all(directory_); }
-
-  std::string path(const char* name) const { return directory_ + "/" + name; }
+  std::string path(const char* name) const { return directory_ / name; }
   static bool connects(const Address& address) {
     if (address.family == Address::Family::kUnix) {
       sockaddr_un un{};
@@ -54,7 +49,7 @@ class ListenerTest : public ::testing::Test {
   }
 
  private:
-  std::string directory_;
+  test::TempDirectory directory_;
 };
 
 TEST_F(ListenerTest, TheKernelPicksAPortAndTheAddressTells) {

@@ -16,6 +16,7 @@
 
 #include "brigade/Events/FileDescriptor.h"
 #include "tests/support/RunUntil.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade::test {
 namespace {
@@ -24,13 +25,6 @@ using std::chrono::milliseconds;
 
 class ControlSocketTest : public ::testing::Test {
  protected:
-  ControlSocketTest() {
-    char name[] = "/tmp/brigade-control-XXXXXX";
-    directory_ = ::mkdtemp(name);
-    path = directory_ + "/a.sock";
-  }
-  ~ControlSocketTest() override { std::filesystem::remove_all(directory_); }
-
   // A child asks and exits with 0 when the answers are as expected.
   pid_t ask(const std::string& request,
             const std::vector<std::string>& expected) {
@@ -69,10 +63,8 @@ class ControlSocketTest : public ::testing::Test {
   }
 
   std::unique_ptr<EventInterface> loop = makeEventLoop("epoll");
-  std::string path;
-
- private:
-  std::string directory_;
+  const TempDirectory directory;
+  const std::string path = directory / "a.sock";
 };
 
 TEST_F(ControlSocketTest, AnswersComeLineByLineAndEndWithTheLastReply) {

@@ -1,4 +1,5 @@
 #include "brigade/Process/PidFile.h"
+#include "tests/support/TempDirectory.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -14,17 +15,8 @@ namespace {
 
 class PidFileTest : public ::testing::Test {
  protected:
-  PidFileTest() {
-    char name[] = "/tmp/brigade-pid-XXXXXX";
-    directory_ = ::mkdtemp(name);
-    path = directory_ + "/a.pid";
-  }
-  ~PidFileTest() override { std::filesystem::remove_all(directory_); }
-
-  std::string path;
-
- private:
-  std::string directory_;
+  const test::TempDirectory directory;
+  const std::string path = directory / "a.pid";
 };
 
 TEST_F(PidFileTest, HoldsThePidAndIsRemoved) {

@@ -24,6 +24,7 @@
 #include "brigade/Process/PidFile.h"
 #include "brigade/Worker/detail/Status.h"
 #include "brigade/Worker/detail/StatusReport.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade::detail {
 namespace {
@@ -77,18 +78,13 @@ using Behaviour = std::function<void(const FakeMaster&)>;
 class Commands : public ::testing::Test {
  protected:
   Commands() {
-    char name[] = "/tmp/brigade-commands-XXXXXX";
-    directory_ = ::mkdtemp(name);
     config_.name = "shout";
     config_.runDirectory = directory_.string();
     config_.pidFile = (directory_ / "shout.pid").string();
     config_.stopTimeout = milliseconds(0);
     config_.readyTimeout = milliseconds(0);
   }
-  ~Commands() override {
-    endMaster();
-    std::filesystem::remove_all(directory_);
-  }
+  ~Commands() override { endMaster(); }
 
   // A process that holds the pid file and answers with `behaviour`.
   void startMaster(const Behaviour& behaviour) {
@@ -164,7 +160,8 @@ class Commands : public ::testing::Test {
     master.say(resultLine(true, ""));
   }
 
-  path directory_;
+  const test::TempDirectory temp_;
+  const path directory_ = temp_.path();
   RunConfig config_;
   pid_t master_ = -1;
   std::string out_;

@@ -20,6 +20,7 @@
 #include <system_error>
 
 #include "brigade/Events/FileDescriptor.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade::detail {
 namespace {
@@ -62,14 +63,8 @@ struct Pipe {
 
 class DaemonTest : public ::testing::Test {
  protected:
-  DaemonTest() {
-    char name[] = "/tmp/brigade-daemon-XXXXXX";
-    directory_ = ::mkdtemp(name);
-    output_ = directory_ / "out";
-  }
   ~DaemonTest() override {
     EXPECT_EQ(tell_.readAll(), "") << "something is left behind";
-    std::filesystem::remove_all(directory_);
   }
 
   // Forks a "first process" that becomes a daemon, in which `body` runs. What
@@ -102,8 +97,9 @@ class DaemonTest : public ::testing::Test {
     return text.str();
   }
 
-  path directory_;
-  path output_;
+  const test::TempDirectory temp_;
+  const path directory_ = temp_.path();
+  const path output_ = directory_ / "out";
   Pipe error_;  // stderr of the first process
   Pipe tell_;
   pid_t first_ = -1;

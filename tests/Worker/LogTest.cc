@@ -20,6 +20,7 @@
 
 #include "brigade/Events/FileDescriptor.h"
 #include "brigade/Worker/detail/LogFile.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade {
 namespace {
@@ -66,14 +67,10 @@ class Log : public ::testing::Test {
     // tests, since the formatter remembers the second.
     ::setenv("TZ", "NPT-5:45", 1);
     ::tzset();
-    char name[] = "/tmp/brigade-log-XXXXXX";
-    directory_ = ::mkdtemp(name);
-    file_ = directory_ / "app.log";
   }
   ~Log() override {
     detail::openLog("", LogLevel::kInfo);
     detail::setLogName("");
-    std::filesystem::remove_all(directory_);
   }
 
   void open(LogLevel level = LogLevel::kDebug) {
@@ -94,8 +91,9 @@ class Log : public ::testing::Test {
                                    : line.substr(at + mark.size());
   }
 
-  path directory_;
-  path file_;
+  const test::TempDirectory temp_;
+  const path directory_ = temp_.path();
+  const path file_ = directory_ / "app.log";
 };
 
 TEST_F(Log, LineHasTimeLevelNameAndPid) {

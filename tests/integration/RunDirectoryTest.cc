@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "tests/support/Program.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade::test {
 namespace {
@@ -16,12 +17,6 @@ namespace fs = std::filesystem;
 
 class RunDirectoryTest : public ::testing::Test {
  protected:
-  RunDirectoryTest() {
-    char name[] = "/tmp/brigade-folders-XXXXXX";
-    top = ::mkdtemp(name);
-  }
-  ~RunDirectoryTest() override { fs::remove_all(top); }
-
   // In a daemon, or a start that wrongly succeeds would not return.
   void expectRefusal(const std::string& directory, const std::string& reason) {
     const Outcome outcome =
@@ -33,7 +28,8 @@ class RunDirectoryTest : public ::testing::Test {
     }
   }
 
-  std::string top;
+  const TempDirectory temp;
+  const std::string top = temp.name();
 };
 
 TEST_F(RunDirectoryTest, IsMadeForItsOwnerOnly) {

@@ -80,10 +80,9 @@ bool waitFor(pid_t pid, milliseconds patience, int& status) {
 
 Outcome runCommand(const std::vector<std::string>& command,
                    const std::vector<std::string>& environment) {
-  char name[] = "/tmp/brigade-command-XXXXXX";
-  const std::string directory = ::mkdtemp(name);
-  const std::string outPath = directory + "/out";
-  const std::string errPath = directory + "/err";
+  const TempDirectory directory;
+  const std::string outPath = directory / "out";
+  const std::string errPath = directory / "err";
   Outcome outcome;
   {
     const FileDescriptor out(openAt(outPath));
@@ -99,7 +98,6 @@ Outcome runCommand(const std::vector<std::string>& command,
   }
   outcome.out = contentOf(outPath);
   outcome.err = contentOf(errPath);
-  std::filesystem::remove_all(directory);
   return outcome;
 }
 
@@ -115,11 +113,9 @@ bool eventually(const std::function<bool()>& condition, seconds patience) {
 
 Program::Program(std::string binary, std::vector<std::string> prefix)
     : binary_(std::move(binary)), prefix_(std::move(prefix)) {
-  char name[] = "/tmp/brigade-test-XXXXXX";
-  directory_ = ::mkdtemp(name);
-  errors_ = directory_ + "/stderr.log";
+  errors_ = directory_ / "stderr.log";
   // Worker processes may run as somebody else.
-  ::chmod(directory_.c_str(), 0755);
+  ::chmod(directory().c_str(), 0755);
 }
 
 Program::~Program() {
@@ -140,7 +136,7 @@ Program::~Program() {
         << "process " << pid << " is left; log:\n"
         << log();
   }
-  for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory())) {
     if (killed_) break;
     EXPECT_EQ(entry.path().extension(), ".log") << entry.path() << " is left";
   }
@@ -148,14 +144,13 @@ Program::~Program() {
     std::fprintf(stderr, "---- log of %s:\n%s----\n", binary_.c_str(),
                  log().c_str());
   }
-  std::filesystem::remove_all(directory_);
 }
 
 void Program::launch(std::vector<std::string> options,
                      const std::vector<std::string>& environment) {
   ASSERT_EQ(master_, 0) << "already started";
   std::vector<std::string> words = prefix_;
-  words.insert(words.end(), {binary_, "start", "--run-dir", directory_});
+  words.insert(words.end(), {binary_, "start", "--run-dir", directory()});
   words.insert(words.end(), options.begin(), options.end());
   std::filesystem::remove(errors_);  // of an earlier start
   const FileDescriptor err(openAt(errors_));
@@ -176,7 +171,7 @@ void Program::start(std::vector<std::string> options,
 
 Outcome Program::command(std::vector<std::string> words) const {
   words.insert(words.begin(), binary_);
-  words.insert(words.end(), {"--run-dir", directory_});
+  words.insert(words.end(), {"--run-dir", directory()});
   return runCommand(words);
 }
 

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/TempDirectory.h"
+
 namespace brigade::test {
 
 struct Outcome {
@@ -60,12 +62,12 @@ class Program {
   pid_t masterPid() const { return master_; }
   // Waits for the foreground program; its exit code, or -signal.
   int wait();
-  const std::string& directory() const { return directory_; }
+  const std::string& directory() const { return directory_.name(); }
 
  private:
   std::string binary_;
   std::vector<std::string> prefix_;
-  std::string directory_;
+  TempDirectory directory_;
   std::string errors_;  // file
   pid_t master_ = 0;
   bool killed_ = false;  // SIGKILL: its files are left, and that is right
