@@ -14,16 +14,16 @@ ConnectionTable::ConnectionTable(EventInterface& loop,
                                  const ConnectionLimits& limits,
                                  ConnectionCounters& counters,
                                  detail::Transport* transport)
-    : loop_(loop),
-      handler_(handler),
-      factory_(std::move(factory)),
-      limits_(limits),
+    : handler_(handler),
       counters_(counters),
       transport_(transport),
-      wheel_(loop),
-      lingering_(loop, wheel_),
       received_(std::make_unique_for_overwrite<char[]>(
-          detail::ReceiveTail::kShort + kReceive)) {}
+          detail::ReceiveTail::kShort + kReceive)),
+      loop_(loop),
+      factory_(std::move(factory)),
+      limits_(limits),
+      wheel_(loop),
+      lingering_(loop, wheel_) {}
 
 ConnectionTable::~ConnectionTable() {
   for (std::size_t i = 0; i < generations_.size(); ++i) {

@@ -126,23 +126,24 @@ class ConnectionTable {
   std::unique_ptr<detail::ReceiveTail> takeTail();
   void giveTail(std::unique_ptr<detail::ReceiveTail> tail);
 
-  EventInterface& loop_;
+  // What every message needs, in a few lines.
   ConnectionHandler& handler_;
-  ProtocolFactory factory_;
-  ConnectionLimits limits_;
   ConnectionCounters& counters_;
   detail::PlainTransport plain_;
   detail::Transport* transport_;  // null: plain_, without a virtual call
-  TimingWheel wheel_;
-  detail::LingeringSockets lingering_;
-
   std::unique_ptr<char[]> received_;
-  std::vector<std::unique_ptr<detail::ReceiveTail>> spareTails_;
   // What the connection whose input is being handled sends leaves together;
   // what is sent to others leaves at once.
+  TcpConnection* batch_ = nullptr;
   Output corked_;
   Output direct_;
-  TcpConnection* batch_ = nullptr;
+
+  EventInterface& loop_;
+  ProtocolFactory factory_;
+  ConnectionLimits limits_;
+  TimingWheel wheel_;
+  detail::LingeringSockets lingering_;
+  std::vector<std::unique_ptr<detail::ReceiveTail>> spareTails_;
 
   std::vector<std::unique_ptr<Place[]>> chunks_;
   std::vector<std::uint32_t> generations_;  // odd: taken

@@ -155,24 +155,24 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   void onReady(Ready ready) override;
   void onReadable();
   ssize_t receiveBehindShortTail();
-  ssize_t receiveIntoTail();
-  void onReceiveFailed(ssize_t result);
+  [[gnu::cold]] ssize_t receiveIntoTail();
+  [[gnu::cold]] void onReceiveFailed(ssize_t result);
   void handleInput(std::span<char> bytes);
   std::size_t deliver(std::span<char> bytes, std::size_t& expected);
   void handlePacket(std::span<char> packet);
-  void checkIncomplete(const Packet& packet, std::size_t present);
+  [[gnu::cold]] void checkIncomplete(const Packet& packet, std::size_t present);
   void keep(std::string_view rest, std::size_t expected);
   void onResumed();
   void onEndOfInput();
-  void relay(const Message& message);
+  [[gnu::cold]] void relay(const Message& message);
   bool relayEnd();
 
   // Sending.
   SendResult write(const Message& message, ProtocolInterface* codec);
   SendResult put(const Message& message, ProtocolInterface* codec);
   void flush(Output& output);
-  void enqueue(std::span<const iovec> pieces, std::size_t skip);
-  void checkFull();
+  [[gnu::cold]] void enqueue(std::span<const iovec> pieces, std::size_t skip);
+  [[gnu::cold]] void checkFull();
   std::size_t mark() const;
   void onWritable();
   void onDrained();
@@ -183,9 +183,9 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   void refreshTimeout();
   void watch();
   void sayLastWords(Refusal refusal);
-  void endOrWait();
+  [[gnu::cold]] void endOrWait();
   void refuseInput(ErrorCode code, Refusal refusal, std::string_view reason);
-  void sendFailed(int error);
+  [[gnu::cold]] void sendFailed(int error);
   void finish(int sendError);
   void closePipe();
   void guarded(void (ConnectionHandler::*callback)(TcpConnection&));

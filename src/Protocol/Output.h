@@ -64,7 +64,8 @@ class Output {
 
   // The bytes in order, valid until the next append() or clear().
   std::span<const iovec> pieces() {
-    if (!simple()) return closedPieces();
+    if (!simple()) [[unlikely]]
+      return closedPieces();
     only_ = {buffer_.get(), used_};
     return {&only_, used_ == 0 ? std::size_t{0} : std::size_t{1}};
   }
@@ -74,7 +75,8 @@ class Output {
 
   // Forgets the bytes; the input stays what it is.
   void forgetBytes() {
-    if (!simple()) forgetPieces();
+    if (!simple()) [[unlikely]]
+      forgetPieces();
     used_ = size_ = 0;
     message_ = {};
   }
@@ -99,7 +101,7 @@ class Output {
     size_ += bytes.size();
   }
   void appendLarge(std::string_view bytes);
-  void grow(std::size_t bytes);
+  [[gnu::cold]] void grow(std::size_t bytes);
   void borrow(std::string_view bytes);
   void closeCopied();
   std::span<const iovec> closedPieces();

@@ -44,7 +44,7 @@ class PlainTransport final : public Transport {
   }
 
  private:
-  static ssize_t gather(int fd, std::span<const iovec> pieces);
+  [[gnu::cold]] static ssize_t gather(int fd, std::span<const iovec> pieces);
 };
 
 }  // namespace brigade::detail
