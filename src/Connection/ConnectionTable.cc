@@ -46,6 +46,7 @@ TcpConnection& ConnectionTable::adopt(FileDescriptor socket,
   try {
     connection->begin();
   } catch (...) {
+    if (connection->watched_ != 0) loop_.del(connection->fd_);
     givePlace(*connection);
     throw;
   }

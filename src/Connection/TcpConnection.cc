@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <new>
+#include <system_error>
 
 #include "brigade/Connection/ConnectionTable.h"
 #include "brigade/Connection/detail/ReceiveTail.h"
@@ -41,10 +43,10 @@ void TcpConnection::begin() {
   setIdleTimeout(table_.limits_.idleTimeout);
 }
 
-// ---- The way of a message and its answer: inline for the reason that
-// detail/Transport.h gives.
+// ---- The way of a message and its answer: short in functions, for the reason
+// that detail/Transport.h gives.
 
-inline void TcpConnection::flush(Output& output) {
+void TcpConnection::flush(Output& output) {
   const std::span<const iovec> pieces = output.pieces();
   std::size_t sent = 0;
   if (!queue_ && !output.empty()) {
@@ -63,12 +65,12 @@ inline void TcpConnection::flush(Output& output) {
   const bool rest = sent < output.size();
   if (rest) enqueue(pieces, sent);
   output.forgetBytes();
-  if (rest) checkFull();
+  if (rest && status_ != Status::kClosed) checkFull();
 }
 
 // The batch: everything that the callbacks send to this connection gathers in
 // one output, and leaves in one system call behind the last message.
-inline void TcpConnection::handleInput(std::span<char> bytes) {
+void TcpConnection::handleInput(std::span<char> bytes) {
   std::size_t expected = 0;
   std::size_t consumed = 0;
   {
@@ -88,7 +90,7 @@ inline void TcpConnection::handleInput(std::span<char> bytes) {
   }
 }
 
-inline ssize_t TcpConnection::receiveBehindShortTail() {
+ssize_t TcpConnection::receiveBehindShortTail() {
   char* buffer = table_.receiveBuffer();
   std::size_t kept = 0;
   if (tail_) {
@@ -98,7 +100,7 @@ inline ssize_t TcpConnection::receiveBehindShortTail() {
   return table_.receive(fd_, buffer + kept, ConnectionTable::kReceive);
 }
 
-inline void TcpConnection::onReadable() {
+void TcpConnection::onReadable() {
   // Wanted behind the system call, and cold when there are many.
   __builtin_prefetch(protocol_.get());
   const bool longTail = tail_ && tail_->size() > detail::ReceiveTail::kShort;
@@ -145,7 +147,7 @@ void TcpConnection::onReceiveFailed(ssize_t result) {
   }
 }
 
-inline void TcpConnection::handlePacket(std::span<char> packet) {
+void TcpConnection::handlePacket(std::span<char> packet) {
   const Message message = protocol_->decode(packet);
   table_.counters_.messages.add();
   if (piped_) {
@@ -256,8 +258,8 @@ void TcpConnection::onEndOfInput() {
 
 // ---- Sending
 
-inline SendResult TcpConnection::put(const Message& message,
-                                     ProtocolInterface* codec) {
+SendResult TcpConnection::put(const Message& message,
+                              ProtocolInterface* codec) {
   const bool inBatch = table_.batch_ == this;
   Output& output = inBatch ? table_.corked_ : table_.direct_;
   const std::size_t before = output.size();
@@ -277,8 +279,8 @@ inline SendResult TcpConnection::put(const Message& message,
   return queue_ ? SendResult::kQueued : SendResult::kSent;
 }
 
-inline SendResult TcpConnection::write(const Message& message,
-                                       ProtocolInterface* codec) {
+SendResult TcpConnection::write(const Message& message,
+                                ProtocolInterface* codec) {
   if (status_ != Status::kEstablished || outputEnds_ ||
       (queue_ && queue_->size() >= mark())) {
     table_.counters_.sendFailures.add();
@@ -295,10 +297,17 @@ SendResult TcpConnection::sendRaw(std::string_view bytes) {
   return write(bytes, nullptr);
 }
 
+// A part may have left already: without the rest nothing can follow it.
 void TcpConnection::enqueue(std::span<const iovec> pieces, std::size_t skip) {
-  if (!queue_) queue_ = std::make_unique<detail::SendQueue>();
-  queue_->append(pieces, skip);
-  watch();
+  try {
+    if (!queue_) queue_ = std::make_unique<detail::SendQueue>();
+    queue_->append(pieces, skip);
+    watch();
+  } catch (const std::system_error& e) {
+    sendFailed(e.code().value());
+  } catch (const std::bad_alloc&) {
+    sendFailed(ENOMEM);
+  }
 }
 
 void TcpConnection::checkFull() {

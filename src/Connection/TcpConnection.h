@@ -153,13 +153,13 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
 
   // Receiving.
   void onReady(Ready ready) override;
-  void onReadable();
-  ssize_t receiveBehindShortTail();
+  inline void onReadable();
+  inline ssize_t receiveBehindShortTail();
   [[gnu::cold]] ssize_t receiveIntoTail();
   [[gnu::cold]] void onReceiveFailed(ssize_t result);
-  void handleInput(std::span<char> bytes);
+  inline void handleInput(std::span<char> bytes);
   std::size_t deliver(std::span<char> bytes, std::size_t& expected);
-  void handlePacket(std::span<char> packet);
+  inline void handlePacket(std::span<char> packet);
   [[gnu::cold]] void checkIncomplete(const Packet& packet, std::size_t present);
   void keep(std::string_view rest, std::size_t expected);
   void onResumed();
@@ -168,9 +168,9 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   bool relayEnd();
 
   // Sending.
-  SendResult write(const Message& message, ProtocolInterface* codec);
-  SendResult put(const Message& message, ProtocolInterface* codec);
-  void flush(Output& output);
+  inline SendResult write(const Message& message, ProtocolInterface* codec);
+  inline SendResult put(const Message& message, ProtocolInterface* codec);
+  inline void flush(Output& output);
   [[gnu::cold]] void enqueue(std::span<const iovec> pieces, std::size_t skip);
   [[gnu::cold]] void checkFull();
   std::size_t mark() const;
@@ -180,7 +180,10 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
 
   // Ending.
   void onTimeout() override;
-  void refreshTimeout();
+  void refreshTimeout() {
+    if (idleTimeoutMs_ != 0 || status_ == Status::kClosing) setTimeout();
+  }
+  void setTimeout();
   void watch();
   void sayLastWords(Refusal refusal);
   [[gnu::cold]] void endOrWait();

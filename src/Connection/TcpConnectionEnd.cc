@@ -90,10 +90,10 @@ void TcpConnection::setIdleTimeout(Clock::duration timeout) {
   refreshTimeout();
 }
 
-void TcpConnection::refreshTimeout() {
+void TcpConnection::setTimeout() {
   if (status_ == Status::kClosing) {
     table_.wheel_.set(*this, kCloseTimeout);
-  } else if (idleTimeoutMs_ != 0) {
+  } else {
     table_.wheel_.set(*this, std::chrono::milliseconds(idleTimeoutMs_));
   }
 }

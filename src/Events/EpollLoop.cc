@@ -1,12 +1,15 @@
 #include "brigade/Events/EpollLoop.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
 
 namespace brigade {
 namespace {
+
+std::uint64_t keyOf(int fd, std::uint32_t generation) {
+  return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
+}
 
 bool includes(Interest interest, Interest part) {
   const auto bits = static_cast<unsigned>(part);
@@ -32,34 +35,42 @@ EpollLoop::EpollLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
 EpollLoop::~EpollLoop() { dropCallbacks(); }
 
 void EpollLoop::add(int fd, Interest interest, Watcher& watcher) {
-  const Registration before = find(fd);
-  const bool known = before.watcher != nullptr;
-  if (before.watcher == &watcher && before.interest == interest) return;
-  // Nothing may fail once the kernel knows it; a negative one it refuses.
-  if (fd >= 0) makeRoom(fd);
+  Registration next = find(fd);
+  const bool known = next.watcher != nullptr;
+  const bool sameWatcher = next.watcher == &watcher;
+  if (sameWatcher && next.interest == interest) return;
+  if (!known) ++next.generation;
+  next.watcher = &watcher;
+  next.interest = interest;
 
   epoll_event event{};
   event.events = eventsFor(interest);
-  event.data.fd = fd;
+  event.data.u64 = keyOf(fd, next.generation);
   if (::epoll_ctl(epoll_.get(), known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
                   &event) != 0) {
     throw std::system_error(errno, std::system_category(),
                             "watch descriptor " + std::to_string(fd));
   }
-  registrations_[static_cast<std::size_t>(fd)] = {&watcher, interest};
   if (!known) {
+    makeRoom(fd);
     ++watchedCount_;
-  } else if (before.watcher == &watcher) {
+  } else if (sameWatcher) {
     ready().narrow(fd, interest);
   } else {
     ready().forget(fd);
   }
+  registrations_[static_cast<std::size_t>(fd)] = next;
 }
 
 void EpollLoop::makeRoom(int fd) {
   const auto index = static_cast<std::size_t>(fd);
-  if (index >= registrations_.size()) registrations_.resize(index + 1);
-  ready().makeRoom(fd);
+  try {
+    if (index >= registrations_.size()) registrations_.resize(index + 1);
+    ready().makeRoom(fd);
+  } catch (...) {
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    throw;
+  }
 }
 
 void EpollLoop::del(int fd) {
@@ -87,9 +98,9 @@ void EpollLoop::poll(Wait wait) {
 }
 
 void EpollLoop::gather(const epoll_event& event) {
-  const int fd = event.data.fd;
+  const int fd = static_cast<int>(event.data.u64 & UINT32_MAX);
   const Registration to = find(fd);
-  if (to.watcher == nullptr) return;
+  if (to.watcher == nullptr || to.generation != event.data.u64 >> 32) return;
   const bool broken = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
   const Ready state{.read = includes(to.interest, Interest::kRead) &&
                             (broken || (event.events & EPOLLIN) != 0),

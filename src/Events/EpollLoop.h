@@ -3,7 +3,7 @@
 // EpollLoop: epoll(7) directly. Against LibevLoop it has EPOLLEXCLUSIVE, so
 // that one connection wakes one of the processes that share a listener, and
 // an explicit EPOLL_CTL_DEL, so that a descriptor which another process still
-// holds cannot wake this one. Costs 16 bytes a descriptor number.
+// holds cannot wake this one. Costs 20 bytes a descriptor number.
 
 #include <sys/epoll.h>
 
@@ -33,8 +33,11 @@ class EpollLoop final : public detail::LoopBase {
   std::string_view name() const override { return kName; }
 
  private:
+  // `generation` tells an event of this registration from one of a file that
+  // had the number before and lives on in another process.
   struct Registration {
     Watcher* watcher = nullptr;
+    std::uint32_t generation = 0;
     Interest interest = Interest::kRead;
   };
   static_assert(sizeof(Registration) == 16);

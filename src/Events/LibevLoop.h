@@ -3,7 +3,7 @@
 // LibevLoop: the default backend, over a libev loop of its own (never libev's
 // default loop, no signal handler, no environment variable). libev waits and
 // tells what is ready; timers and signals are brigade's. An idle descriptor
-// costs 48 bytes here and 16 in libev. What libev aborts the process for
+// costs 52 bytes here and 16 in libev. What libev aborts the process for
 // (a descriptor that is not open), add() refuses; a descriptor that is closed
 // before del() remains a bug that libev's assertions end.
 

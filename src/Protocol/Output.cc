@@ -63,20 +63,28 @@ std::span<const iovec> Output::closedPieces() {
 
 void Output::truncate(std::size_t size) {
   if (size == 0) {
+    forgetPieces();
     forgetBytes();
     return;
   }
-  closeCopied();
-  while (size_ > size) {
-    iovec& last = pieces_.back();
-    const std::size_t cut = std::min(last.iov_len, size_ - size);
-    last.iov_len -= cut;
-    size_ -= cut;
-    if (last.iov_len == 0) pieces_.pop_back();
-  }
+  const std::size_t open = std::min(size_ - size, used_ - closed_);
+  used_ -= open;
+  size_ -= open;
+  while (size_ > size) dropBack(size_ - size);
   // What borrows a message is sent before the next one comes.
   borrowsMessage_ = false;
   message_ = {};
+}
+
+// At most `bytes` of the last piece, when nothing stands behind it.
+void Output::dropBack(std::size_t bytes) {
+  iovec& last = pieces_.back();
+  const std::size_t cut = std::min(last.iov_len, bytes);
+  const char* const end = static_cast<char*>(last.iov_base) + last.iov_len;
+  if (end == buffer_.get() + closed_) used_ = closed_ -= cut;
+  last.iov_len -= cut;
+  size_ -= cut;
+  if (last.iov_len == 0) pieces_.pop_back();
 }
 
 void Output::forgetPieces() {

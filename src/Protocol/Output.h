@@ -62,7 +62,7 @@ class Output {
            pieces_.size() >= kFlushPieces;
   }
 
-  // The bytes in order, valid until the next append() or clear().
+  // The bytes in order, valid until the next call of another function.
   std::span<const iovec> pieces() {
     if (!simple()) [[unlikely]]
       return closedPieces();
@@ -71,6 +71,8 @@ class Output {
   }
 
   // Forgets the bytes behind the first `size`: of an encoder that threw.
+  // Allocates nothing; a buffer that they made it take stays until
+  // forgetBytes().
   void truncate(std::size_t size);
 
   // Forgets the bytes; the input stays what it is.
@@ -104,6 +106,7 @@ class Output {
   [[gnu::cold]] void grow(std::size_t bytes);
   void borrow(std::string_view bytes);
   void closeCopied();
+  void dropBack(std::size_t bytes);
   std::span<const iovec> closedPieces();
   void forgetPieces();
 

@@ -2,7 +2,8 @@
 
 #include "brigade/Connection/TcpConnection.h"
 
-#include <cstring>
+#include <chrono>
+#include <stdexcept>
 
 #include "tests/Connection/ConnectionFixture.h"
 
@@ -23,9 +24,8 @@ TEST_F(TcpConnectionEndTest, AfterACloseInABatchAPeerThatDoesNotReadHasATime) {
     c.close(std::string(4'000'000, 'x'));
   };
   say(client, "x\n");
-  ASSERT_TRUE(until([&] {
-    return table().at(0)->status() == TcpConnection::Status::kClosing;
-  }));
+  ASSERT_TRUE(
+      until([&] { return table().at(0)->status() == Status::kClosing; }));
   turn(*loop);
   EXPECT_EQ(loop->timerCount(), 1u) << "nothing will end it";
 }

@@ -2,7 +2,7 @@
 
 #include "brigade/Connection/TcpConnection.h"
 
-#include <cstring>
+#include <stdexcept>
 
 #include "tests/Connection/ConnectionFixture.h"
 

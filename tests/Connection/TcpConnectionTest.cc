@@ -1,7 +1,6 @@
 #include "brigade/Connection/TcpConnection.h"
 
 #include <cerrno>
-#include <cstring>
 
 #include "brigade/Protocol/Text.h"
 #include "tests/Connection/ConnectionFixture.h"

@@ -151,6 +151,36 @@ TEST_P(EventLoopTest, DelOfAnotherDescriptorSilencesWhatThisTurnHasSeen) {
   EXPECT_EQ(first.calls + second.calls, 1);
 }
 
+TEST_P(EventLoopTest, WhatIsNoLongerWantedIsNotToldOfWhatThisTurnHasSeen) {
+  const SocketPair one;
+  const SocketPair two;
+  On* other[2] = {};
+  std::vector<std::string> told;
+  const auto watch = [&](const SocketPair& own, const SocketPair& theirs,
+                         int index) {
+    return [&, index, fd = theirs.near.get()](Ready ready) {
+      told.push_back(std::string(ready.read ? "r" : "") +
+                     (ready.write ? "w" : ""));
+      loop->add(fd, Interest::kWrite, *other[1 - index]);
+      if (told.size() == 2) {
+        loop->del(own.near.get());
+        loop->del(fd);
+      }
+    };
+  };
+  On first(watch(one, two, 0));
+  On second(watch(two, one, 1));
+  other[0] = &first;
+  other[1] = &second;
+  one.feed();
+  two.feed();
+  loop->add(one.near.get(), Interest::kReadWrite, first);
+  loop->add(two.near.get(), Interest::kReadWrite, second);
+  loop->loop();
+  // Whichever came first, it took reading from the other.
+  EXPECT_EQ(told, (std::vector<std::string>{"rw", "w"}));
+}
+
 TEST_P(EventLoopTest, AReplacedWatcherIsNotToldWhatThisTurnHasSeen) {
   const SocketPair one;
   const SocketPair two;

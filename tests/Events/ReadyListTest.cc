@@ -1,5 +1,5 @@
 // The order in which ready descriptors are delivered, and what a watcher can
-// still take back; that both loops keep to it is EventLoopTest's.
+// still take back; that the loops keep to it is EventLoopTest's.
 
 #include "brigade/Events/detail/ReadyList.h"
 
@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 namespace brigade::detail {
 namespace {
@@ -95,6 +96,16 @@ TEST_F(ReadyListTest, OnlyWhatIsStillWantedIsDelivered) {
   list.narrow(4, Interest::kAccept);
   list.narrow(5, Interest::kWrite);
   EXPECT_EQ(deliver(), "aw br ");
+}
+
+TEST_F(ReadyListTest, RoomMadeMeanwhileMovesNothing) {
+  found(3, a, kRead);
+  found(4, b, kRead);
+  a.then = [this] {
+    list.makeRoom(100'000);
+    list.forget(100'000);
+  };
+  EXPECT_EQ(deliver(), "ar br ");
 }
 
 TEST_F(ReadyListTest, AWatcherMayClearTheList) {

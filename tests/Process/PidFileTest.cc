@@ -1,5 +1,4 @@
 #include "brigade/Process/PidFile.h"
-#include "tests/support/TempDirectory.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -9,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "tests/support/TempDirectory.h"
 
 namespace brigade {
 namespace {

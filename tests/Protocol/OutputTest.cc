@@ -273,6 +273,46 @@ TEST_F(OutputTest, HasItsUsualRoomAgainAfterGrowth) {
   EXPECT_EQ(bytes(), 'x' + next);
 }
 
+TEST_F(OutputTest, IsTruncatedWhereverItGrew) {
+  const std::string input(3000, 'i');
+  out_.setInput(input);
+  // Small ones, a borrowed one, and two that make it grow, in turn.
+  const std::string parts[] = {std::string(100, 'a'),    input,
+                               std::string(50'000, 'b'), std::string("c"),
+                               std::string(kHuge, 'd'),  std::string(10, 'e')};
+  std::string all;
+  for (const std::string& part : parts) all += part;
+  for (const std::size_t keep :
+       {std::size_t{0}, std::size_t{1}, std::size_t{100}, std::size_t{101},
+        std::size_t{3100}, std::size_t{50'000}, std::size_t{53'101},
+        std::size_t{53'102}, all.size() - 10, all.size() - 1, all.size()}) {
+    SCOPED_TRACE(keep);
+    out_.clear();
+    out_.setInput(input);
+    for (const std::string& part : parts) {
+      out_.append(part.size() == input.size() ? std::string_view(input)
+                                              : std::string_view(part));
+    }
+    out_.truncate(keep);
+    EXPECT_TRUE(bytes() == all.substr(0, keep));
+    out_.append("more");
+    out_.append('!');
+    EXPECT_TRUE(bytes() == all.substr(0, keep) + "more!");
+  }
+}
+
+TEST_F(OutputTest, WhatWasTruncatedTakesNoRoom) {
+  out_.append("first");
+  const void* const begin = out_.pieces()[0].iov_base;
+  for (int i = 0; i < 1000; ++i) {
+    out_.append(std::string(10'000, 'x'));
+    out_.truncate(5);
+  }
+  ASSERT_EQ(out_.pieces().size(), 1U);
+  EXPECT_EQ(out_.pieces()[0].iov_base, begin);
+  EXPECT_EQ(bytes(), "first");
+}
+
 TEST_F(OutputTest, ReusesItsMemoryInTheSteadyState) {
   out_.append("x");
   const void* first = out_.pieces()[0].iov_base;

@@ -12,8 +12,7 @@ namespace brigade::test {
 
 class TempDirectory {
  public:
-  TempDirectory()
-      : name_(std::filesystem::temp_directory_path() / "brigade-test-XXXXXX") {
+  TempDirectory() {
     if (::mkdtemp(name_.data()) == nullptr) {
       throw std::system_error(errno, std::system_category(), name_);
     }
@@ -32,7 +31,9 @@ class TempDirectory {
   }
 
  private:
-  std::string name_;
+  // Not in $TMPDIR: the name of a Unix socket is short, and worker processes of
+  // other users come here.
+  std::string name_ = "/tmp/brigade-test-XXXXXX";
 };
 
 }  // namespace brigade::test

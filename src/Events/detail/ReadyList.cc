@@ -1,12 +1,14 @@
 #include "brigade/Events/detail/ReadyList.h"
 
+#include <algorithm>
+
 namespace brigade::detail {
 
 void ReadyList::makeRoom(int fd) {
   const auto index = static_cast<std::size_t>(fd);
   if (index < places_.size()) return;
+  entries_.reserve(std::max(index + 1, 2 * places_.size()));
   places_.resize(index + 1);
-  entries_.reserve(places_.capacity());
 }
 
 void ReadyList::add(int fd, Watcher& watcher, Ready ready) noexcept {
