@@ -14,6 +14,8 @@ std::string_view toString(ErrorCode code) {
       return "package too long";
     case ErrorCode::kIdleTimeout:
       return "idle time-out";
+    case ErrorCode::kPackageTimeout:
+      return "package time-out";
     case ErrorCode::kSendFailed:
       return "send failed";
     case ErrorCode::kSendTimeout:

@@ -19,6 +19,7 @@ enum class ErrorCode : std::uint8_t {
   kProtocol,        // the peer sent what its protocol does not allow
   kPackageTooLong,  // a package over maxPackageSize
   kIdleTimeout,     // nothing moved for the idle time-out
+  kPackageTimeout,  // a package was begun and not finished in time
   kSendFailed,      // the peer is gone while bytes waited for it
   kSendTimeout,     // closing, and the peer reads nothing
   kException,       // a callback threw
@@ -40,6 +41,9 @@ class ConnectionHandler {
   virtual void onBufferFull(TcpConnection&) {}
   // After onBufferFull: nothing waits any more.
   virtual void onBufferDrain(TcpConnection&) {}
+  // Nothing moved for the idle time-out. True: the connection stays, and the
+  // time begins anew; by itself it is closed.
+  virtual bool onIdle(TcpConnection&) { return false; }
   // The peer has shut its writing side: nothing more will be received. By
   // itself the connection closes once all is sent; a program that answers
   // later returns without calling close() here and closes then.

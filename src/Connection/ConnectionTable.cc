@@ -133,6 +133,14 @@ void ConnectionTable::givePlace(TcpConnection& connection) {
   free_.push_back(index);
 }
 
+// A codec may be replaced from inside a message that points into it.
+void ConnectionTable::retire(std::unique_ptr<ProtocolInterface> protocol) {
+  if (retired_.empty()) {
+    loop_.defer([this] { retired_.clear(); });
+  }
+  retired_.push_back(std::move(protocol));
+}
+
 void ConnectionTable::destroyAll() {
   forEach([](TcpConnection& connection) { connection.destroy(); });
   buryClosed();

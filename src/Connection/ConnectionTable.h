@@ -33,6 +33,8 @@ struct ConnectionLimits {
   std::size_t maxSendBufferSize = 1024 * 1024;
   std::size_t maxPackageSize = 10 * 1024 * 1024;
   Clock::duration idleTimeout = Clock::duration::zero();
+  // From the first byte of a package to its last; zero: none.
+  Clock::duration packageTimeout = Clock::duration::zero();
 };
 
 class ConnectionTable {
@@ -123,6 +125,10 @@ class ConnectionTable {
     return transport_ != nullptr ? transport_->send(fd, pieces)
                                  : plain_.send(fd, pieces);
   }
+  detail::Transport& transport() {
+    return transport_ != nullptr ? *transport_ : plain_;
+  }
+  void retire(std::unique_ptr<ProtocolInterface> protocol);
   std::unique_ptr<detail::ReceiveTail> takeTail();
   void giveTail(std::unique_ptr<detail::ReceiveTail> tail);
 
@@ -144,6 +150,8 @@ class ConnectionTable {
   TimingWheel wheel_;
   detail::LingeringSockets lingering_;
   std::vector<std::unique_ptr<detail::ReceiveTail>> spareTails_;
+
+  std::vector<std::unique_ptr<ProtocolInterface>> retired_;
 
   std::vector<std::unique_ptr<Place[]>> chunks_;
   std::vector<std::uint32_t> generations_;  // odd: taken

@@ -18,6 +18,9 @@
 namespace brigade {
 namespace {
 
+// Of a file in one turn: others have their turns in between.
+constexpr std::size_t kMaxSendFile = 1024 * 1024;
+
 std::uint32_t clampSize(std::size_t bytes) {
   return static_cast<std::uint32_t>(
       std::min<std::size_t>(bytes, std::numeric_limits<std::uint32_t>::max()));
@@ -84,6 +87,8 @@ void TcpConnection::handleInput(std::span<char> bytes) {
   table_.corked_.clear();
   if (status_ == Status::kEstablished) {
     const std::span<char> rest = bytes.subspan(consumed);
+    const bool incomplete = !rest.empty() && !paused_;
+    if (incomplete || incomplete_) timePackage(incomplete, consumed > 0);
     if (tail_ || !rest.empty()) keep({rest.data(), rest.size()}, expected);
   } else if (status_ == Status::kClosing) {
     endOrWait();
@@ -228,6 +233,7 @@ void TcpConnection::keep(std::string_view rest, std::size_t expected) {
 
 void TcpConnection::pauseRecv() {
   paused_ = true;
+  timePackage(false, false);
   if (status_ == Status::kEstablished) watch();
 }
 
@@ -281,8 +287,7 @@ SendResult TcpConnection::put(const Message& message,
 
 SendResult TcpConnection::write(const Message& message,
                                 ProtocolInterface* codec) {
-  if (status_ != Status::kEstablished || outputEnds_ ||
-      (queue_ && queue_->size() >= mark())) {
+  if (!takesOutput()) {
     table_.counters_.sendFailures.add();
     return SendResult::kDropped;
   }
@@ -295,6 +300,38 @@ SendResult TcpConnection::send(const Message& message) {
 
 SendResult TcpConnection::sendRaw(std::string_view bytes) {
   return write(bytes, nullptr);
+}
+
+SendResult TcpConnection::sendAlways(const Message& message) {
+  if (status_ != Status::kEstablished || outputEnds_) {
+    table_.counters_.sendFailures.add();
+    return SendResult::kDropped;
+  }
+  return put(message, protocol_.get());
+}
+
+SendResult TcpConnection::sendFile(FileDescriptor file, std::uint64_t offset,
+                                   std::uint64_t size) {
+  if (!takesOutput()) {
+    table_.counters_.sendFailures.add();
+    return SendResult::kDropped;
+  }
+  if (table_.batch_ == this && !table_.corked_.empty()) flush(table_.corked_);
+  if (status_ == Status::kClosed) return SendResult::kDropped;
+  if (size == 0) return queue_ ? SendResult::kQueued : SendResult::kSent;
+  const bool idle = !queue_;
+  if (idle) queue_ = std::make_unique<detail::SendQueue>();
+  queue_->append(std::move(file), static_cast<off_t>(offset), size);
+  if (idle) onWritable();
+  if (status_ == Status::kClosed) return SendResult::kDropped;
+  watch();
+  if (queue_) becomeFull();
+  return queue_ ? SendResult::kQueued : SendResult::kSent;
+}
+
+bool TcpConnection::takesOutput() const {
+  return status_ == Status::kEstablished && !outputEnds_ &&
+         (!queue_ || queue_->size() < mark());
 }
 
 // A part may have left already: without the rest nothing can follow it.
@@ -311,7 +348,11 @@ void TcpConnection::enqueue(std::span<const iovec> pieces, std::size_t skip) {
 }
 
 void TcpConnection::checkFull() {
-  if (full_ || queue_->size() < mark()) return;
+  if (queue_->size() >= mark()) becomeFull();
+}
+
+void TcpConnection::becomeFull() {
+  if (full_) return;
   full_ = true;
   // The source of a pipe looks for itself (relay).
   if (piped_ && extras_->pipeFrom != ConnectionId{}) return;
@@ -323,7 +364,15 @@ std::size_t TcpConnection::mark() const {
 }
 
 void TcpConnection::onWritable() {
-  const ssize_t result = table_.send(fd_, queue_->front());
+  const auto part = queue_->frontFile();
+  ssize_t result;
+  if (part) {
+    result = table_.transport().sendFile(fd_, part->file, part->offset,
+                                         std::min(part->size, kMaxSendFile));
+    if (result == 0) result = -ENODATA;
+  } else {
+    result = table_.send(fd_, queue_->front());
+  }
   if (result == -EAGAIN) return;
   if (result < 0) {
     sendFailed(static_cast<int>(-result));
@@ -428,6 +477,10 @@ std::size_t TcpConnection::receiveQueueSize() const {
 
 std::size_t TcpConnection::sendQueueSize() const {
   return queue_ ? queue_->size() : 0;
+}
+
+void TcpConnection::setProtocol(std::unique_ptr<ProtocolInterface> protocol) {
+  table_.retire(std::exchange(protocol_, std::move(protocol)));
 }
 
 void TcpConnection::setMaxSendBufferSize(std::size_t bytes) {

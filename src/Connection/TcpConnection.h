@@ -64,6 +64,18 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   // As it is.
   SendResult sendRaw(std::string_view bytes);
 
+  // Taken even past the mark, for what must not be lost: the end of an answer,
+  // a protocol's own control messages. The caller bounds it.
+  SendResult sendAlways(const Message& message);
+
+  // `size` bytes of the file from `offset` on, behind what was sent before,
+  // without a copy in memory (sendfile(2)). A file that has become shorter
+  // meanwhile ends the connection (kSendFailed). While one waits the buffer
+  // counts as full (onBufferFull, onBufferDrain), so that nobody keeps many
+  // files open; send() and sendFile() still take more.
+  SendResult sendFile(FileDescriptor file, std::uint64_t offset,
+                      std::uint64_t size);
+
   // Receives nothing more, sends what is queued, then closes; within 30 s
   // without progress the peer is given up (kSendTimeout).
   void close();
@@ -108,8 +120,8 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   std::size_t maxPackageSize() const { return maxPackageSize_; }
   void setMaxPackageSize(std::size_t bytes);
 
-  // Closed when no byte moved either way for so long (kIdleTimeout); zero:
-  // never. Coarse: up to half a second late.
+  // Closed when no byte moved either way for so long (kIdleTimeout), unless
+  // onIdle says otherwise; zero: never. Coarse: up to half a second late.
   void setIdleTimeout(Clock::duration timeout);
 
   // The program's own state, made on first use and destroyed after onClose.
@@ -124,6 +136,11 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   }
 
   ProtocolInterface& protocol() { return *protocol_; }
+  // Whether ConnectionLimits::packageTimeout holds for it (true).
+  void setPackageTimed(bool timed);
+  // Another codec from the next packet on (HTTP's Upgrade). The one before
+  // lives until the end of the turn.
+  void setProtocol(std::unique_ptr<ProtocolInterface> protocol);
 
  private:
   friend class ConnectionTable;
@@ -162,6 +179,8 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   inline void handlePacket(std::span<char> packet);
   [[gnu::cold]] void checkIncomplete(const Packet& packet, std::size_t present);
   void keep(std::string_view rest, std::size_t expected);
+  bool isPackageTimed() const;
+  void timePackage(bool incomplete, bool isNew);
   void onResumed();
   void onEndOfInput();
   [[gnu::cold]] void relay(const Message& message);
@@ -173,7 +192,9 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   inline void flush(Output& output);
   [[gnu::cold]] void enqueue(std::span<const iovec> pieces, std::size_t skip);
   [[gnu::cold]] void checkFull();
+  void becomeFull();
   std::size_t mark() const;
+  bool takesOutput() const;
   void onWritable();
   void onDrained();
   void endOutput();
@@ -185,6 +206,7 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   }
   void setTimeout();
   void watch();
+  bool staysWhenIdle();
   void sayLastWords(Refusal refusal);
   [[gnu::cold]] void endOrWait();
   void refuseInput(ErrorCode code, Refusal refusal, std::string_view reason);
@@ -214,6 +236,8 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   bool ended_ : 1 = false;       // the peer shut its writing side
   bool outputEnds_ : 1 = false;  // shut ours when all is sent
   bool linger_ : 1 = false;      // the peer may still be sending
+  bool packageTimed_ : 1 = true;
+  bool incomplete_ : 1 = false;  // a package is, and its time-out runs
   std::uint32_t idleTimeoutMs_ = 0;
 
   std::uint32_t maxSendBufferSize_;

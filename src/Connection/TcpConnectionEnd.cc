@@ -75,9 +75,52 @@ void TcpConnection::onTimeout() {
     destroy();
     return;
   }
+  if (incomplete_) {
+    refuseInput(ErrorCode::kPackageTimeout, Refusal::kTimeout,
+                "a package was begun and not finished in time");
+    return;
+  }
+  if (staysWhenIdle()) {
+    if (status_ == Status::kEstablished) refreshTimeout();
+    return;
+  }
   report(ErrorCode::kIdleTimeout,
          "nothing moved for " + std::to_string(idleTimeoutMs_) + " ms");
+  sayLastWords(Refusal::kTimeout);
   close();
+}
+
+bool TcpConnection::staysWhenIdle() {
+  try {
+    return table_.handler_.onIdle(*this);
+  } catch (...) {
+    onCallbackThrew();
+    return true;
+  }
+}
+
+// The wheel has one entry for each connection: while a package is incomplete
+// its time-out runs in place of the idle one, and bytes do not prolong it.
+void TcpConnection::timePackage(bool incomplete, bool isNew) {
+  if (incomplete == incomplete_ && !(incomplete && isNew)) return;
+  if (incomplete && !isPackageTimed()) return;
+  incomplete_ = incomplete;
+  if (incomplete) {
+    table_.wheel_.set(*this, table_.limits_.packageTimeout);
+  } else {
+    table_.wheel_.clear(*this);
+    refreshTimeout();
+  }
+}
+
+bool TcpConnection::isPackageTimed() const {
+  return packageTimed_ &&
+         table_.limits_.packageTimeout > Clock::duration::zero();
+}
+
+void TcpConnection::setPackageTimed(bool timed) {
+  packageTimed_ = timed;
+  if (!timed) timePackage(false, false);
 }
 
 void TcpConnection::setIdleTimeout(Clock::duration timeout) {
@@ -86,14 +129,14 @@ void TcpConnection::setIdleTimeout(Clock::duration timeout) {
   idleTimeoutMs_ = static_cast<std::uint32_t>(
       std::clamp<milliseconds::rep>(count, 0, UINT32_MAX));
   if (status_ != Status::kEstablished) return;
-  if (idleTimeoutMs_ == 0) table_.wheel_.clear(*this);
+  if (idleTimeoutMs_ == 0 && !incomplete_) table_.wheel_.clear(*this);
   refreshTimeout();
 }
 
 void TcpConnection::setTimeout() {
   if (status_ == Status::kClosing) {
     table_.wheel_.set(*this, kCloseTimeout);
-  } else {
+  } else if (!incomplete_) {
     table_.wheel_.set(*this, std::chrono::milliseconds(idleTimeoutMs_));
   }
 }

@@ -38,6 +38,10 @@ class RecordingHandler : public ConnectionHandler {
   }
   void onBufferFull(TcpConnection& c) override { note("full", full, c); }
   void onBufferDrain(TcpConnection& c) override { note("drain", drain, c); }
+  bool onIdle(TcpConnection& c) override {
+    events.emplace_back("idle");
+    return idle && idle(c);
+  }
   void onEnd(TcpConnection& c) override {
     note("end", end, c);
     if (!end) ConnectionHandler::onEnd(c);
@@ -54,6 +58,7 @@ class RecordingHandler : public ConnectionHandler {
   std::string lastReason;
   Callback connect, close, error, full, drain, end;
   std::function<void(TcpConnection&, const Message&)> message;
+  std::function<bool(TcpConnection&)> idle;
 
  private:
   void note(const char* event, const Callback& callback, TcpConnection& c) {

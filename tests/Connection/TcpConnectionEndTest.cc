@@ -177,5 +177,42 @@ TEST_F(TcpConnectionEndTest, AnIdleConnectionIsClosedAndABusyOneIsNot) {
   EXPECT_EQ(table().size(), 1u);
 }
 
+TEST_F(TcpConnectionEndTest, APackageThatIsNotFinishedInTimeEndsItsConnection) {
+  limits.packageTimeout = std::chrono::milliseconds(300);
+  limits.idleTimeout = std::chrono::seconds(60);
+  accept(client);
+  say(client, "whole\nhalf");
+  const auto begin = Clock::now();
+  // Bytes do not prolong it.
+  ASSERT_TRUE(until([&] {
+    ::send(client.get(), "x", 1, MSG_NOSIGNAL);
+    return handler.count("close") == 1;
+  }));
+  EXPECT_GE(Clock::now() - begin, std::chrono::milliseconds(300));
+  EXPECT_EQ(handler.lastCode, ErrorCode::kPackageTimeout);
+}
+
+TEST_F(TcpConnectionEndTest, APackageTimeoutEndsWithThePackage) {
+  limits.packageTimeout = std::chrono::milliseconds(100);
+  FileDescriptor slow;
+  accept(client);
+  say(client, "half");
+  turn(*loop);
+  say(client, "whole\n");
+  accept(slow);
+  say(slow, "half");
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_NE(table().at(0), nullptr);
+}
+
+TEST_F(TcpConnectionEndTest, AnIdleConnectionMayStay) {
+  limits.idleTimeout = std::chrono::milliseconds(100);
+  accept(client);
+  handler.idle = [n = 0](TcpConnection&) mutable { return ++n < 3; };
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.count("idle"), 3u);
+  EXPECT_EQ(handler.lastCode, ErrorCode::kIdleTimeout);
+}
+
 }  // namespace
 }  // namespace brigade::test

@@ -1,7 +1,10 @@
 #include "brigade/Connection/TcpConnection.h"
 
+#include <sys/mman.h>
+
 #include <cerrno>
 
+#include "brigade/Protocol/Frame.h"
 #include "brigade/Protocol/Text.h"
 #include "tests/Connection/ConnectionFixture.h"
 
@@ -72,6 +75,10 @@ TEST_F(TcpConnectionTest, AnswersToABatchLeaveInOneSystemCall) {
     ssize_t send(int fd, std::span<const iovec> pieces) override {
       ++sends;
       return plain.send(fd, pieces);
+    }
+    ssize_t sendFile(int fd, int file, off_t offset,
+                     std::size_t count) override {
+      return plain.sendFile(fd, file, offset, count);
     }
     detail::PlainTransport plain;
     int sends = 0;
@@ -201,6 +208,83 @@ TEST_F(TalkativeTest, ItIsToldThatAPackageIsTooLong) {
   say(client, "123456789");
   EXPECT_EQ(hearBytes(client, 9), "too long\n");
   EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+// ---- Files and other codecs
+
+class SendFileTest : public TcpConnectionTest {
+ protected:
+  SendFileTest() { file = FileDescriptor(::memfd_create("file", MFD_CLOEXEC)); }
+  void fill(const std::string& content) {
+    ASSERT_EQ(::pwrite(file.get(), content.data(), content.size(), 0),
+              static_cast<ssize_t>(content.size()));
+  }
+  FileDescriptor copy() const { return FileDescriptor(::dup(file.get())); }
+
+  FileDescriptor file;
+};
+
+TEST_F(SendFileTest, APartOfAFileStandsBetweenWhatWasSentAroundIt) {
+  fill("0123456789");
+  accept(client);
+  handler.message = [&](TcpConnection& c, const Message&) {
+    c.sendRaw("<");
+    EXPECT_EQ(c.sendFile(copy(), 2, 5), SendResult::kSent);
+    c.sendRaw(">");
+  };
+  say(client, "x\n");
+  EXPECT_EQ(hearBytes(client, 7), "<23456>");
+  EXPECT_EQ(table().at(0)->bytesWritten(), 7u);
+}
+
+TEST_F(SendFileTest,
+       AFileLargerThanTheSocketBufferArrivesWholeAndTakesNoMemory) {
+  std::string content(5'000'000, 'x');
+  for (std::size_t i = 0; i < content.size(); i += 1000) content[i] = 'y';
+  fill(content);
+  TcpConnection& connection = accept(client);
+  EXPECT_EQ(connection.sendFile(copy(), 0, content.size()),
+            SendResult::kQueued);
+  connection.sendRaw("end");
+  EXPECT_EQ(connection.sendQueueSize(), 3u);
+  connection.close();
+  EXPECT_EQ(hearBytes(client, content.size() + 3), content + "end");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+TEST_F(SendFileTest, AFileThatWaitsFillsTheBufferAndMoreIsTaken) {
+  fill(std::string(5'000'000, 'x'));
+  TcpConnection& connection = accept(client);
+  ASSERT_EQ(connection.sendFile(copy(), 0, 5'000'000), SendResult::kQueued);
+  EXPECT_TRUE(connection.bufferFull());
+  EXPECT_EQ(connection.sendRaw("between"), SendResult::kQueued);
+  EXPECT_EQ(connection.sendFile(copy(), 0, 3), SendResult::kQueued);
+  EXPECT_EQ(handler.count("full"), 1u);
+  EXPECT_EQ(hearBytes(client, 5'000'010).substr(5'000'000), "betweenxxx");
+  ASSERT_TRUE(until([&] { return handler.count("drain") == 1; }));
+  EXPECT_FALSE(connection.bufferFull());
+}
+
+TEST_F(SendFileTest, AFileThatBecameShorterEndsTheConnection) {
+  fill("0123456789");
+  TcpConnection& connection = accept(client);
+  connection.sendFile(copy(), 0, 20);
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.lastCode, ErrorCode::kSendFailed);
+  EXPECT_EQ(hear(client), "0123456789");
+}
+
+TEST_F(TcpConnectionTest, AnotherCodecReadsFromTheNextPacketOn) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) {
+    if (m.data() == "upgrade") c.setProtocol(std::make_unique<Frame>());
+    c.sendRaw(m.data());
+  };
+  say(client, std::string("a\nupgrade\n\0\0\0\5"
+                          "b",
+                          15));
+  EXPECT_EQ(hearBytes(client, 9), "aupgradeb");
+  EXPECT_EQ(handler.messages, (Strings{"a", "upgrade", "b"}));
 }
 
 // An encoder that fails in the middle of its work.
@@ -371,6 +455,10 @@ class FaultyTransport final : public detail::Transport {
     if (calls++ == failAt) return -failWith;
     const iovec first{pieces[0].iov_base, std::min(pieces[0].iov_len, maxSend)};
     return plain_.send(fd, {&first, 1});
+  }
+  ssize_t sendFile(int fd, int file, off_t offset, std::size_t count) override {
+    if (calls++ == failAt) return -failWith;
+    return plain_.sendFile(fd, file, offset, std::min(count, maxSend));
   }
   std::size_t maxReceive = 1;
   std::size_t maxSend = 1;

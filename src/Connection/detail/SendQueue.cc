@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace brigade::detail {
 namespace {
@@ -23,7 +24,8 @@ void SendQueue::append(std::span<const iovec> pieces, std::size_t skip) {
 void SendQueue::append(const char* data, std::size_t size) {
   size_ += size;
   while (size > 0) {
-    if (blocks_.empty() || blocks_.back().end == blocks_.back().capacity) {
+    // A file's block has no capacity: it is always full.
+    if (blocks_.empty() || blocks_.back().end >= blocks_.back().capacity) {
       const std::size_t capacity = std::max(kBlock, size);
       blocks_.push_back(
           {std::make_unique_for_overwrite<char[]>(capacity), capacity});
@@ -37,17 +39,29 @@ void SendQueue::append(const char* data, std::size_t size) {
   }
 }
 
+void SendQueue::append(FileDescriptor file, off_t offset, std::size_t size) {
+  const auto begin = static_cast<std::size_t>(offset);
+  blocks_.push_back({nullptr, 0, begin, begin + size, std::move(file)});
+}
+
+std::optional<SendQueue::FilePart> SendQueue::frontFile() const {
+  if (blocks_.empty() || !blocks_.front().file) return std::nullopt;
+  const Block& block = blocks_.front();
+  return FilePart{block.file.get(), static_cast<off_t>(block.begin),
+                  block.end - block.begin};
+}
+
 std::span<const iovec> SendQueue::front() {
   front_.clear();
   for (const Block& block : blocks_) {
-    if (front_.size() == kFrontPieces) break;
+    if (front_.size() == kFrontPieces || block.file) break;
     front_.push_back({block.data.get() + block.begin, block.end - block.begin});
   }
   return front_;
 }
 
 void SendQueue::consume(std::size_t bytes) {
-  size_ -= bytes;
+  if (!blocks_.front().file) size_ -= bytes;
   while (bytes > 0) {
     Block& block = blocks_.front();
     const std::size_t part = std::min(bytes, block.end - block.begin);

@@ -2,15 +2,20 @@
 
 // SendQueue: the bytes that a peer has not taken yet, in order. A connection
 // has one only while something waits. Memory follows the bytes: small pieces
-// fill blocks of 16 KiB, large ones get a block of their own size.
+// fill blocks of 16 KiB, large ones get a block of their own size, and parts of
+// files take none.
 
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
+
+#include "brigade/Events/FileDescriptor.h"
 
 namespace brigade::detail {
 
@@ -21,14 +26,25 @@ class SendQueue {
   // Copies the pieces, without their first `skip` bytes.
   void append(std::span<const iovec> pieces, std::size_t skip);
 
+  void append(FileDescriptor file, off_t offset, std::size_t size);
+
+  // Part of an open file.
+  struct FilePart {
+    int file;
+    off_t offset;
+    std::size_t size;
+  };
+  // When the first bytes are a file's; else front() has them.
+  std::optional<FilePart> frontFile() const;
   // The first bytes in order, as many as one system call takes well; valid
   // until the next call of another function.
   std::span<const iovec> front();
-  // Forgets the first `bytes`.
+  // Forgets the first `bytes`, all of memory or all of one file.
   void consume(std::size_t bytes);
 
+  // Bytes in memory: those of files do not count.
   std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
+  bool empty() const { return blocks_.empty(); }
 
  private:
   struct Block {
@@ -36,6 +52,7 @@ class SendQueue {
     std::size_t capacity;
     std::size_t begin = 0;
     std::size_t end = 0;
+    FileDescriptor file = {};  // then begin and end are offsets in it
   };
 
   void append(const char* data, std::size_t size);

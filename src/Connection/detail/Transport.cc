@@ -1,6 +1,7 @@
 #include "brigade/Connection/detail/Transport.h"
 
 #include <limits.h>
+#include <sys/sendfile.h>
 
 #include <algorithm>
 
@@ -13,6 +14,15 @@ ssize_t PlainTransport::gather(int fd, std::span<const iovec> pieces) {
   ssize_t n = 0;
   do {
     n = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
+ssize_t PlainTransport::sendFile(int fd, int file, off_t offset,
+                                 std::size_t count) {
+  ssize_t n = 0;
+  do {
+    n = ::sendfile(fd, file, &offset, count);
   } while (n < 0 && errno == EINTR);
   return n < 0 ? -errno : n;
 }

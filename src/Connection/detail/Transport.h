@@ -18,6 +18,9 @@ class Transport {
   // Bytes, or -errno. 0 from receive(): end of input. -EAGAIN: not now.
   virtual ssize_t receive(int fd, char* data, std::size_t size) = 0;
   virtual ssize_t send(int fd, std::span<const iovec> pieces) = 0;
+  // From `offset` of `file`; 0: the file ends before it.
+  virtual ssize_t sendFile(int fd, int file, off_t offset,
+                           std::size_t count) = 0;
 
  protected:
   ~Transport() = default;
@@ -42,6 +45,7 @@ class PlainTransport final : public Transport {
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
   }
+  ssize_t sendFile(int fd, int file, off_t offset, std::size_t count) override;
 
  private:
   [[gnu::cold]] static ssize_t gather(int fd, std::span<const iovec> pieces);
