@@ -18,6 +18,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <string_view>
@@ -34,8 +35,15 @@ class CodecProperty {
  public:
   using Factory = std::function<std::unique_ptr<ProtocolInterface>()>;
 
-  explicit CodecProperty(Factory make, Describe describe = dataOf)
-      : make_(std::move(make)), describe_(std::move(describe)) {}
+  // kJoined: a codec that streams gives pieces as they come; only the texts
+  // of its messages, joined, are the same.
+  enum class Compare { kMessages, kJoined };
+
+  explicit CodecProperty(Factory make, Describe describe = dataOf,
+                         Compare compare = Compare::kMessages)
+      : make_(std::move(make)),
+        describe_(std::move(describe)),
+        compare_(compare) {}
 
   // What a fresh codec makes of the stream, whole. Fails on a broken promise.
   CodecResult whole(std::string_view stream) const {
@@ -103,17 +111,22 @@ class CodecProperty {
 
  private:
   using Cuts = std::vector<std::size_t>;  // positions, ascending
+  using Lengths = std::vector<std::size_t>;
 
   static constexpr unsigned kSeed = 1;
   static constexpr int kRandomCuts = 50;
 
   struct Outcome {
     CodecResult result;
-    std::vector<std::size_t> packets;
+    Lengths packets;
   };
 
+  static std::string joined(const std::vector<std::string>& texts) {
+    return std::accumulate(texts.begin(), texts.end(), std::string());
+  }
+
   Outcome cut(std::string_view stream, const Cuts& cuts,
-              const std::vector<std::size_t>& packets = {}) const {
+              const Lengths& packets = {}) const {
     const std::unique_ptr<ProtocolInterface> codec = make_();
     CodecMemory memory;
     CodecRun run(*codec, memory, describe_);
@@ -131,8 +144,14 @@ class CodecProperty {
   void same(const Outcome& expected, std::string_view stream,
             const Cuts& cuts) const {
     SCOPED_TRACE("cut at " + ::testing::PrintToString(cuts));
-    const CodecResult result = cut(stream, cuts, expected.packets).result;
-    EXPECT_EQ(result.messages, expected.result.messages);
+    const bool joins = compare_ == Compare::kJoined;
+    const CodecResult result =
+        cut(stream, cuts, joins ? Lengths() : expected.packets).result;
+    if (joins) {
+      EXPECT_EQ(joined(result.messages), joined(expected.result.messages));
+    } else {
+      EXPECT_EQ(result.messages, expected.result.messages);
+    }
     EXPECT_EQ(result.malformed, expected.result.malformed);
     // How much of a malformed packet was seen depends on the cut.
     if (!result.malformed.empty()) return;
@@ -160,6 +179,7 @@ class CodecProperty {
 
   Factory make_;
   Describe describe_;
+  Compare compare_;
 };
 
 }  // namespace brigade::testing

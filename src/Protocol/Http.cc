@@ -1,0 +1,339 @@
+#include "brigade/Protocol/Http.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "brigade/Protocol/HttpDate.h"
+#include "brigade/Protocol/detail/HttpStatus.h"
+
+namespace brigade {
+namespace {
+
+using detail::HttpParser;
+
+constexpr std::string_view kCrlf = "\r\n";
+
+// RFC 9112, 6.3: what has neither a body nor framing.
+bool hasNoBody(unsigned status) {
+  return status < 200 || status == 204 || status == 304;
+}
+
+// The lines of a head that the codec writes itself, gathered to be appended at
+// once. The longest of each together take less than this.
+class HeadLines {
+ public:
+  explicit HeadLines(unsigned status) {
+    const std::string_view line = detail::statusLine(status);
+    if (!line.empty()) {
+      put(line);
+      return;
+    }
+    put("HTTP/1.1 ");
+    putNumber(status, 10);
+    put(" \r\n");
+  }
+
+  void put(std::string_view text) {
+    std::memcpy(bytes_.data() + size_, text.data(), text.size());
+    size_ += text.size();
+  }
+
+  void putNumber(std::uint64_t number, int base) {
+    char* const at = bytes_.data() + size_;
+    char* const end = bytes_.data() + bytes_.size();
+    size_ +=
+        static_cast<std::size_t>(std::to_chars(at, end, number, base).ptr - at);
+  }
+
+  void putDate(std::string_view date) {
+    if (date.size() != kHttpDateSize) return;
+    put("Date: ");
+    put(date);
+    put(kCrlf);
+  }
+
+  void putLength(std::uint64_t length) {
+    put("Content-Length: ");
+    putNumber(length, 10);
+    put(kCrlf);
+  }
+
+  std::string_view text() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<char, 256> bytes_;
+  std::size_t size_ = 0;
+};
+
+void putFraming(const HttpReply& reply, std::uint64_t size, HeadLines& lines) {
+  using Framing = HttpReply::Framing;
+  switch (reply.framing) {
+    case Framing::kWhole:
+      lines.putLength(size);
+      break;
+    case Framing::kLength:
+      lines.putLength(reply.length);
+      break;
+    case Framing::kChunked:
+      if (reply.minorVersion > 0) lines.put("Transfer-Encoding: chunked\r\n");
+      break;
+    case Framing::kUntilClose:
+      break;
+  }
+}
+
+void encodeReply(const HttpReply& reply, std::string_view data, Output& out) {
+  const HttpResponse& response = reply.response;
+  const bool noBody = hasNoBody(response.status());
+  HeadLines lines(response.status());
+  if (!response.hasDate()) lines.putDate(reply.date);
+  if (!noBody) putFraming(reply, data.size(), lines);
+  if (!reply.staysOpen()) {
+    lines.put("Connection: close\r\n");
+  } else if (reply.minorVersion == 0) {
+    lines.put("Connection: keep-alive\r\n");
+  }
+  const std::string_view fields = response.fields();
+  if (fields.empty()) lines.put(kCrlf);
+  out.append(lines.text());
+  if (!fields.empty()) {
+    out.append(fields);
+    out.append(kCrlf);
+  }
+  const bool sendsData = !noBody && !reply.headOnly &&
+                         reply.framing != HttpReply::Framing::kChunked;
+  if (sendsData) out.append(data);
+}
+
+void encodePiece(HttpPiece piece, std::string_view data, Output& out) {
+  switch (piece) {
+    case HttpPiece::kChunk: {
+      if (data.empty()) return;
+      std::array<char, 16 + kCrlf.size()> size;
+      char* end =
+          std::to_chars(size.data(), size.data() + 16, data.size(), 16).ptr;
+      end = std::copy(kCrlf.begin(), kCrlf.end(), end);
+      out.append({size.data(), static_cast<std::size_t>(end - size.data())});
+      out.append(data);
+      out.append(kCrlf);
+      break;
+    }
+    case HttpPiece::kLastChunk:
+      out.append("0\r\n\r\n");
+      break;
+    case HttpPiece::kContinue:
+      out.append("HTTP/1.1 100 Continue\r\n\r\n");
+      break;
+  }
+}
+
+}  // namespace
+
+bool HttpReply::hasBody() const {
+  return !headOnly && !hasNoBody(response.status());
+}
+
+bool HttpReply::staysOpen() const {
+  const bool framed = framing != Framing::kUntilClose &&
+                      (framing != Framing::kChunked || minorVersion > 0);
+  return keepAlive && (framed || !hasBody());
+}
+
+Http::Http(std::shared_ptr<HttpShared> shared) : shared_(std::move(shared)) {}
+
+Packet Http::input(std::string_view bytes) {
+  switch (phase_) {
+    case Phase::kHead:
+      return head(bytes);
+    case Phase::kLength:
+      return fixedBody(bytes.size());
+    case Phase::kChunked:
+      return chunkedBody(bytes);
+    case Phase::kIgnore:
+      return Packet::silent(bytes.size());
+    case Phase::kRefused:
+      break;
+  }
+  return Packet::malformed(refusal_.reason);
+}
+
+Packet Http::head(std::string_view bytes) {
+  // RFC 9112, 2.2: an empty line before a request is ignored.
+  if (bytes[0] == '\r' && !emptyLine_) {
+    if (bytes.size() == 1) return Packet::more();
+    if (bytes[1] == '\n') {
+      emptyLine_ = true;
+      return Packet::silent(kCrlf.size());
+    }
+  }
+  HttpShared& shared = *shared_;
+  const HttpParser::Result result =
+      HttpParser::parse(bytes, resume_, shared.limits_, shared.request_);
+  switch (result.kind) {
+    case HttpParser::Result::Kind::kWhole:
+      return begin(shared.request_, bytes, result.length);
+    case HttpParser::Result::Kind::kMore:
+      begun_ = true;
+      return Packet::more();
+    case HttpParser::Result::Kind::kRefused:
+      break;
+  }
+  return refused(result.refusal);
+}
+
+Packet Http::begin(const HttpRequest& request, std::string_view bytes,
+                   std::size_t headLength) {
+  HttpShared& shared = *shared_;
+  shared.codec_ = this;
+  shared.packet_ = bytes.data();
+  shared.headLength_ = headLength;
+  last_ = !request.keepAlive();
+  if (!request.contentLength()) {
+    chunks_ = {};
+    phase_ = Phase::kChunked;
+    return whole(HttpPart::Kind::kHead, headLength);
+  }
+  const std::uint64_t length = *request.contentLength();
+  if (length == 0) {
+    endRequest();
+    return whole(HttpPart::Kind::kRequest, headLength);
+  }
+  const std::size_t limit =
+      std::min(bytes.size(), shared.limits_.wholeRequestBytes);
+  if (limit > headLength && length <= limit - headLength) {
+    endRequest();
+    return whole(HttpPart::Kind::kRequest,
+                 headLength + static_cast<std::size_t>(length));
+  }
+  bodyLeft_ = length;
+  phase_ = Phase::kLength;
+  return whole(HttpPart::Kind::kHead, headLength);
+}
+
+Packet Http::fixedBody(std::size_t present) {
+  if (present < bodyLeft_) {
+    bodyLeft_ -= present;
+    return whole(HttpPart::Kind::kBody, present);
+  }
+  const auto length = static_cast<std::size_t>(bodyLeft_);
+  endRequest();
+  return whole(HttpPart::Kind::kEnd, length);
+}
+
+Packet Http::chunkedBody(std::string_view bytes) {
+  if (chunks_.data() > 0) {
+    const std::uint64_t length =
+        std::min<std::uint64_t>(chunks_.data(), bytes.size());
+    chunks_.take(length);
+    return whole(HttpPart::Kind::kBody, static_cast<std::size_t>(length));
+  }
+  const auto framing = chunks_.read(bytes, shared_->limits_);
+  switch (framing.kind) {
+    case detail::ChunkedDecoder::Framing::Kind::kMore:
+    case detail::ChunkedDecoder::Framing::Kind::kData:
+      return Packet::silent(framing.length);
+    case detail::ChunkedDecoder::Framing::Kind::kEnd:
+      endRequest();
+      return whole(HttpPart::Kind::kEnd, framing.length);
+    case detail::ChunkedDecoder::Framing::Kind::kRefused:
+      break;
+  }
+  return refused(framing.refusal);
+}
+
+Packet Http::whole(HttpPart::Kind kind, std::size_t length) {
+  kind_ = kind;
+  return Packet::whole(length);
+}
+
+Packet Http::refused(const detail::HttpRefusal& refusal) {
+  refusal_ = refusal;
+  phase_ = Phase::kRefused;
+  return Packet::malformed(refusal.reason);
+}
+
+void Http::endRequest() {
+  phase_ = last_ ? Phase::kIgnore : Phase::kHead;
+  begun_ = false;
+  emptyLine_ = false;
+}
+
+Message Http::decode(std::span<char> packet) {
+  HttpPart& part = shared_->part_;
+  part = {kind_, nullptr};
+  switch (kind_) {
+    case HttpPart::Kind::kRequest:
+    case HttpPart::Kind::kHead:
+      return decodeHead(packet);
+    case HttpPart::Kind::kBody:
+      return Message::of(part, {packet.data(), packet.size()});
+    case HttpPart::Kind::kEnd:
+      break;
+  }
+  // A chunked body ends with a packet that is all framing.
+  const bool framing = chunks_.ended();
+  chunks_ = {};
+  return Message::of(part,
+                     framing ? std::string_view()
+                             : std::string_view(packet.data(), packet.size()));
+}
+
+Message Http::decodeHead(std::span<char> packet) {
+  HttpShared& shared = *shared_;
+  const std::string_view bytes(packet.data(), packet.size());
+  // Somewhere else than input() saw it, or another codec came between.
+  if (shared.codec_ != this || shared.packet_ != packet.data()) {
+    HttpParser::Resume start;
+    shared.headLength_ =
+        HttpParser::parse(bytes, start, shared.limits_, shared.request_).length;
+  }
+  shared.codec_ = nullptr;
+  shared.request_.head_ = bytes.substr(0, shared.headLength_);
+  shared.request_.body_ = bytes.substr(shared.headLength_);
+  shared.part_.request = &shared.request_;
+  return Message::of(shared.part_, shared.request_.body_);
+}
+
+void Http::encode(const Message& message, Output& out) {
+  if (message.is<HttpReply>()) {
+    encodeReply(message.as<HttpReply>(), message.data(), out);
+  } else if (message.is<HttpPiece>()) {
+    encodePiece(message.as<HttpPiece>(), message.data(), out);
+  } else {
+    out.append(message.data());
+  }
+}
+
+unsigned Http::statusOf(Refusal refusal) const {
+  const bool inHead = phase_ == Phase::kHead;
+  switch (refusal) {
+    case Refusal::kMalformed:
+      return refusal_ ? refusal_.status : 400;
+    case Refusal::kTooLong:
+      if (!inHead) return 413;
+      return resume_.state <= HttpParser::State::kVersion ? 414 : 431;
+    case Refusal::kTimeout:
+      return phase_ == Phase::kIgnore || (inHead && !begun_) ? 0 : 408;
+  }
+  return 0;
+}
+
+void Http::refuse(Refusal refusal, Output& out) {
+  const unsigned status = statusOf(refusal);
+  if (status == 0) return;
+  std::string body = std::to_string(status);
+  body.append(" ").append(httpReason(status));
+  if (refusal == Refusal::kMalformed && refusal_) {
+    body.append(": ").append(refusal_.reason);
+  }
+  body += '\n';
+  const HttpResponse response = HttpResponse::text({}, status);
+  encodeReply({.response = response, .keepAlive = false, .date = shared_->date},
+              body, out);
+}
+
+}  // namespace brigade

@@ -1,0 +1,531 @@
+#include "brigade/Protocol/WebSocket.h"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+#include "brigade/Protocol/detail/Deflate.h"
+#include "brigade/Protocol/detail/Mask.h"
+#include "brigade/Protocol/detail/PartialMessage.h"
+#include "brigade/Protocol/detail/Utf8.h"
+
+namespace brigade {
+namespace detail {
+
+// Why a peer is refused, and what the close frame says.
+struct WebSocketFault {
+  std::uint16_t code;
+  const char* reason;
+};
+
+// RFC 6455, 5.2:
+//
+//    0                 1                 2 ...
+//   +-+-+-+-+-------+-+-------------+----------------+----------+---------+
+//   |F|R|R|R| opcode|M| length 0-125| 2 bytes for 126| 4 bytes: | payload |
+//   |I|S|S|S|       |A| or 126, 127 | 8 bytes for 127| masking  |         |
+//   |N|1|2|3|       |S|             |                | key      |         |
+//   +-+-+-+-+-------+-+-------------+----------------+----------+---------+
+struct WebSocketHeader {
+  unsigned first;
+  std::size_t size;  // of the header
+  std::size_t length;
+  MaskKey key;
+
+  unsigned opcode() const { return first & 0x0F; }
+  bool isControl() const { return opcode() >= 8; }
+  bool isFinal() const { return (first & 0x80) != 0; }
+  bool isCompressed() const { return (first & 0x40) != 0; }
+  std::size_t whole() const { return size + length; }
+};
+
+// One a loop: for the connections without context takeover.
+struct SharedDeflate {
+  std::array<std::unique_ptr<Deflater>, 16> deflaters;  // by window bits
+  std::unique_ptr<Inflater> inflater;
+  Buffer packed;  // the message being encoded
+};
+
+// One a connection that agreed on compression; the streams are made when they
+// are first needed, and only with context takeover.
+struct WebSocketDeflate {
+  WebSocketAgreement agreed;
+  std::unique_ptr<Deflater> deflater;
+  std::unique_ptr<Inflater> inflater;
+};
+
+}  // namespace detail
+
+namespace {
+
+using Fault = detail::WebSocketFault;
+using Header = detail::WebSocketHeader;
+using Kind = WebSocketMessage::Kind;
+
+constexpr unsigned kFin = 0x80;
+constexpr unsigned kCompressed = 0x40;  // RSV1: RFC 7692, 6
+constexpr unsigned kReserved = 0x70;
+constexpr int kMaxWindowBits = 15;
+constexpr unsigned kContinuation = 0;
+constexpr unsigned kText = 1;
+constexpr unsigned kBinary = 2;
+constexpr unsigned kClose = 8;
+constexpr unsigned kPong = 10;
+constexpr unsigned kMasked = 0x80;
+constexpr unsigned kLength16 = 126;
+constexpr unsigned kLength64 = 127;
+constexpr std::size_t kKeySize = 4;
+constexpr std::size_t kMaxControl = 125;
+constexpr std::size_t kCodeSize = 2;
+
+using Code = WebSocketCode;
+constexpr Fault kReservedBits{Code::kProtocolError, "reserved bits are set"};
+constexpr Fault kReservedOpcode{Code::kProtocolError, "a reserved opcode"};
+constexpr Fault kCutControl{Code::kProtocolError, "a fragmented control frame"};
+constexpr Fault kLongControl{Code::kProtocolError,
+                             "a control frame longer than 125 bytes"};
+constexpr Fault kNoStart{Code::kProtocolError, "a continuation of no message"};
+constexpr Fault kNoEnd{Code::kProtocolError,
+                       "a message inside a fragmented one"};
+constexpr Fault kUnmasked{Code::kProtocolError, "an unmasked frame"};
+constexpr Fault kLongLength{Code::kProtocolError,
+                            "a length in more bytes than it takes"};
+constexpr Fault kHugeLength{Code::kProtocolError,
+                            "a length with its highest bit set"};
+constexpr Fault kBadClose{Code::kProtocolError, "a close frame of one byte"};
+constexpr Fault kBadCode{Code::kProtocolError,
+                         "a close code that may not be sent"};
+constexpr Fault kBadText{Code::kInvalidData, "a text that is not UTF-8"};
+constexpr Fault kBadReason{Code::kInvalidData,
+                           "a close reason that is not UTF-8"};
+constexpr Fault kBadDeflate{Code::kInvalidData,
+                            "a compressed message that cannot be inflated"};
+constexpr Fault kLongFrame{Code::kTooBig, "a frame longer than maxFrameSize"};
+constexpr Fault kLongMessage{Code::kTooBig,
+                             "a message longer than maxMessageSize"};
+constexpr Fault kManyFragments{Code::kTooBig,
+                               "a message of more than maxFragments"};
+
+unsigned byteOf(char c) { return static_cast<unsigned char>(c); }
+
+std::uint64_t readNumber(const char* at, std::size_t size) {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < size; ++i) number = number << 8 | byteOf(at[i]);
+  return number;
+}
+
+// Bytes of the length behind the second byte of a header.
+std::size_t extendedSize(unsigned length7) {
+  if (length7 < kLength16) return 0;
+  return length7 == kLength16 ? 2 : 8;
+}
+
+std::size_t headerSize(unsigned length7) {
+  return 2 + extendedSize(length7) + kKeySize;
+}
+
+// Writes an unmasked header; at most 10 bytes.
+std::size_t writeHeader(char* to, unsigned first, std::size_t length) {
+  to[0] = static_cast<char>(first);
+  if (length < kLength16) {
+    to[1] = static_cast<char>(length);
+    return 2;
+  }
+  const bool fits16 = length <= 0xFFFF;
+  const std::size_t size = fits16 ? 2 : 8;
+  to[1] = static_cast<char>(fits16 ? kLength16 : kLength64);
+  for (std::size_t i = 0; i < size; ++i) {
+    to[2 + i] = static_cast<char>(length >> 8 * (size - 1 - i));
+  }
+  return 2 + size;
+}
+
+void checkClose(const WebSocketMessage& message) {
+  const bool coded = message.code() != WebSocketCode::kNone;
+  if (coded && !WebSocketCode::isSendable(message.code())) {
+    throw std::invalid_argument("a close frame cannot carry code " +
+                                std::to_string(message.code()));
+  }
+  if (!coded && !message.data().empty()) {
+    throw std::invalid_argument("a close frame with a reason needs a code");
+  }
+}
+
+// Throws what encode() throws.
+std::size_t payloadSize(const WebSocketMessage& message) {
+  const std::size_t size = message.data().size();
+  if (!message.isControl()) return size;
+  const bool coded =
+      message.kind() == Kind::kClose && message.code() != WebSocketCode::kNone;
+  if (message.kind() == Kind::kClose) checkClose(message);
+  const std::size_t whole = size + (coded ? kCodeSize : 0);
+  if (whole > kMaxControl) {
+    throw std::length_error("a control frame of " + std::to_string(whole) +
+                            " bytes: 125 is the most");
+  }
+  return whole;
+}
+
+template <typename Sink>
+void appendPayload(Sink& out, unsigned first, std::string_view payload) {
+  char header[10];
+  const std::size_t used = writeHeader(header, first, payload.size());
+  out.append(std::string_view(header, used));
+  out.append(payload);
+}
+
+// To an Output or a std::string.
+template <typename Sink>
+void appendMessage(Sink& out, const WebSocketMessage& message) {
+  const std::size_t size = payloadSize(message);
+  char header[12];
+  std::size_t used =
+      writeHeader(header, kFin | static_cast<unsigned>(message.kind()), size);
+  if (message.kind() == Kind::kClose && size != 0) {
+    header[used++] = static_cast<char>(message.code() >> 8);
+    header[used++] = static_cast<char>(message.code());
+  }
+  out.append(std::string_view(header, used));
+  out.append(message.data());
+}
+
+// What the bytes of a length say that they should not.
+const Fault* checkLength(unsigned length7, std::uint64_t length) {
+  if (length7 == kLength16 && length < kLength16) return &kLongLength;
+  if (length7 != kLength64) return nullptr;
+  if (length <= 0xFFFF) return &kLongLength;
+  return length >> 63 != 0 ? &kHugeLength : nullptr;
+}
+
+// RFC 6455, 5.5.1 and 7.4; of a payload that is whole.
+const Fault* checkClosePayload(std::string_view masked, detail::MaskKey key) {
+  if (masked.empty()) return nullptr;
+  if (masked.size() < kCodeSize) return &kBadClose;
+  char code[kCodeSize];
+  detail::unmask(masked.data(), code, kCodeSize, key);
+  const auto number = static_cast<unsigned>(readNumber(code, kCodeSize));
+  if (!WebSocketCode::isSendable(number)) return &kBadCode;
+  detail::Utf8 utf8;
+  const bool valid = utf8.feed(masked.substr(kCodeSize), key.from(kCodeSize));
+  return valid && utf8.complete() ? nullptr : &kBadReason;
+}
+
+WebSocketMessage closeOf(std::string_view payload) {
+  if (payload.empty()) return WebSocketMessage::close(WebSocketCode::kNone);
+  const std::uint64_t code = readNumber(payload.data(), kCodeSize);
+  return WebSocketMessage::close(static_cast<std::uint16_t>(code),
+                                 payload.substr(kCodeSize));
+}
+
+// What does not compress becomes a little longer.
+std::size_t overhead(const WebSocketLimits& limits) {
+  return limits.maxMessageSize / 1024 + 64;
+}
+
+// Of a frame that input() found to be whole.
+Header headerOf(std::span<const char> packet) {
+  Header header;
+  header.first = byteOf(packet[0]);
+  header.size = headerSize(byteOf(packet[1]) & ~kMasked);
+  header.length = packet.size() - header.size;
+  header.key = detail::MaskKey::at(packet.data() + header.size - kKeySize);
+  return header;
+}
+
+}  // namespace
+
+// ---- What the codecs of a loop share
+
+WebSocketShared::WebSocketShared(const WebSocketLimits& limits,
+                                 const WebSocketCompression& compression)
+    : limits_(limits), compression_(compression) {}
+
+WebSocketShared::~WebSocketShared() = default;
+
+std::unique_ptr<detail::PartialMessage> WebSocketShared::takePartial() {
+  if (!delivered_) return std::make_unique<detail::PartialMessage>();
+  delivered_->data.clear();
+  delivered_->fragments = 0;
+  delivered_->compressed = false;
+  return std::move(delivered_);
+}
+
+std::string_view WebSocketShared::keepDelivered(
+    std::unique_ptr<detail::PartialMessage> message) {
+  delivered_ = std::move(message);
+  large_ = delivered_->data.capacity() > kKeep;
+  return delivered_->data.view();
+}
+
+detail::SharedDeflate& WebSocketShared::deflate() {
+  if (!deflate_) deflate_ = std::make_unique<detail::SharedDeflate>();
+  return *deflate_;
+}
+
+void WebSocketShared::forgetLarge() {
+  delivered_.reset();
+  large_ = false;
+}
+
+// ---- Receiving
+
+WebSocket::WebSocket(WebSocketShared& shared) : shared_(shared) {}
+
+WebSocket::WebSocket(WebSocketShared& shared,
+                     const WebSocketAgreement& compression)
+    : shared_(shared), deflate_(std::make_unique<detail::WebSocketDeflate>()) {
+  deflate_->agreed = compression;
+}
+
+WebSocket::~WebSocket() = default;
+
+Packet WebSocket::reject(const Fault* fault) {
+  refusal_ = fault->code;
+  return Packet::malformed(fault->reason);
+}
+
+// Each byte of a header is judged as soon as it is there.
+Packet WebSocket::input(std::string_view bytes) {
+  if (shared_.large_) shared_.forgetLarge();
+  if (closeReceived_) return Packet::silent(bytes.size());
+  Header header;
+  header.first = byteOf(bytes[0]);
+  if (const Fault* fault = checkFirst(header.first)) return reject(fault);
+  if (bytes.size() < 2) return Packet::more();
+  const unsigned second = byteOf(bytes[1]);
+  const unsigned length7 = second & ~kMasked;
+  if ((second & kMasked) == 0) return reject(&kUnmasked);
+  if (header.isControl() && length7 > kMaxControl) return reject(&kLongControl);
+  header.size = headerSize(length7);
+  header.length = length7;
+  if (length7 >= kLength16) {
+    const std::size_t size = extendedSize(length7);
+    if (bytes.size() < 2 + size) return Packet::more();
+    header.length = readNumber(bytes.data() + 2, size);
+    const Fault* fault = checkLength(length7, header.length);
+    if (fault != nullptr) return reject(fault);
+  }
+  if (const Fault* fault = checkLimits(header)) return reject(fault);
+  if (bytes.size() < header.size) return Packet::more(header.whole());
+  header.key = detail::MaskKey::at(bytes.data() + header.size - kKeySize);
+  return frame(header, bytes.substr(header.size, header.length));
+}
+
+// RSV bits, opcode, and whether the frame is in its place (RFC 6455, 5.2 to
+// 5.5).
+const Fault* WebSocket::checkFirst(unsigned first) const {
+  const unsigned opcode = first & 0x0F;
+  if ((first & kReserved) != 0) {
+    // Only the first frame of a message may say that it is compressed.
+    const bool compressed = (first & kReserved) == kCompressed && deflate_ &&
+                            (opcode == kText || opcode == kBinary);
+    if (!compressed) return &kReservedBits;
+  }
+  if (opcode <= kBinary) {
+    const bool continues = opcode == kContinuation;
+    if (continues == (partial_ != nullptr)) return nullptr;
+    return continues ? &kNoStart : &kNoEnd;
+  }
+  if (opcode < kClose || opcode > kPong) return &kReservedOpcode;
+  return (first & kFin) == 0 ? &kCutControl : nullptr;
+}
+
+const Fault* WebSocket::checkLimits(const Header& header) const {
+  if (header.isControl()) return nullptr;
+  const WebSocketLimits& limits = shared_.limits_;
+  const bool compressed =
+      partial_ ? partial_->compressed : header.isCompressed();
+  const std::size_t extra = compressed ? overhead(limits) : 0;
+  if (header.length > limits.maxFrameSize + extra) return &kLongFrame;
+  const std::size_t most = limits.maxMessageSize + extra;
+  const std::size_t present = partial_ ? partial_->data.size() : 0;
+  if (header.length > most - present) return &kLongMessage;
+  const bool full = partial_ && partial_->fragments >= limits.maxFragments;
+  return full ? &kManyFragments : nullptr;
+}
+
+bool WebSocket::isText(const Header& header) const {
+  if (header.opcode() == kText) return !header.isCompressed();
+  return header.opcode() == kContinuation && partial_->kind == Kind::kText &&
+         !partial_->compressed;
+}
+
+// What has arrived of the payload and was not looked at yet.
+const Fault* WebSocket::checkText(const Header& header,
+                                  std::string_view payload) {
+  if (payload.size() > checked_) {
+    detail::Utf8 utf8(utf8_);
+    const bool valid =
+        utf8.feed(payload.substr(checked_), header.key.from(checked_));
+    if (!valid) return &kBadText;
+    utf8_ = utf8.state();
+    checked_ = payload.size();
+  }
+  const bool ends = header.isFinal() && payload.size() == header.length;
+  return ends && !detail::Utf8(utf8_).complete() ? &kBadText : nullptr;
+}
+
+// `payload` is masked, and what has arrived of it.
+Packet WebSocket::frame(const Header& header, std::string_view payload) {
+  if (isText(header)) {
+    const Fault* fault = checkText(header, payload);
+    if (fault != nullptr) return reject(fault);
+  }
+  if (payload.size() < header.length) return Packet::more(header.whole());
+  checked_ = 0;
+  if (header.opcode() == kClose) {
+    const Fault* fault = checkClosePayload(payload, header.key);
+    if (fault != nullptr) return reject(fault);
+  }
+  if (header.isFinal()) return Packet::whole(header.whole());
+  keepFragment(header, payload);
+  return Packet::silent(header.whole());
+}
+
+void WebSocket::keepFragment(const Header& header, std::string_view payload) {
+  if (!partial_) {
+    partial_ = shared_.takePartial();
+    partial_->kind = static_cast<Kind>(header.opcode());
+    partial_->compressed = header.isCompressed();
+  }
+  ++partial_->fragments;
+  if (payload.empty()) return;
+  char* to =
+      partial_->data.extend(payload.size(), shared_.limits_.maxMessageSize);
+  detail::unmask(payload.data(), to, payload.size(), header.key);
+}
+
+Message WebSocket::decode(std::span<char> packet) {
+  const Header header = headerOf(packet);
+  char* payload = packet.data() + header.size;
+  if (header.opcode() == kContinuation) {
+    keepFragment(header, {payload, header.length});
+    return deliverFragments();
+  }
+  detail::unmask(payload, payload, header.length, header.key);
+  const auto kind = static_cast<Kind>(header.opcode());
+  const std::string_view bytes(payload, header.length);
+  return header.isCompressed() ? deliverInflated(kind, bytes)
+                               : deliver(kind, bytes);
+}
+
+Message WebSocket::deliverFragments() {
+  std::unique_ptr<detail::PartialMessage> whole = std::move(partial_);
+  if (whole->compressed) {
+    return deliverInflated(whole->kind, whole->data.view());
+  }
+  const Kind kind = whole->kind;
+  return deliver(kind, shared_.keepDelivered(std::move(whole)));
+}
+
+Message WebSocket::deliverInflated(Kind kind, std::string_view packed) {
+  using Result = detail::Inflater::Result;
+  auto whole = shared_.takePartial();
+  const Result result =
+      inflater().inflate(packed, deflate_->agreed.clientContext,
+                         shared_.limits_.maxMessageSize, whole->data);
+  if (result == Result::kBroken) fail(&kBadDeflate);
+  if (result == Result::kTooLong) fail(&kLongMessage);
+  const std::string_view data = whole->data.view();
+  if (kind == Kind::kText && !detail::isUtf8(data)) fail(&kBadText);
+  return deliver(kind, shared_.keepDelivered(std::move(whole)));
+}
+
+void WebSocket::fail(const Fault* fault) {
+  refusal_ = fault->code;
+  throw ProtocolError(fault->reason);
+}
+
+// A message without context has no use for a window of its own.
+detail::Inflater& WebSocket::inflater() {
+  const bool own =
+      deflate_->agreed.clientContext == WebSocketContext::kTakeover;
+  auto& inflater = own ? deflate_->inflater : shared_.deflate().inflater;
+  if (!inflater) {
+    inflater = std::make_unique<detail::Inflater>(
+        own ? deflate_->agreed.clientWindowBits : kMaxWindowBits);
+  }
+  return *inflater;
+}
+
+Message WebSocket::deliver(Kind kind, std::string_view payload) {
+  switch (kind) {
+    case Kind::kText:
+      message_ = WebSocketMessage::text(payload);
+      break;
+    case Kind::kBinary:
+      message_ = WebSocketMessage::binary(payload);
+      break;
+    case Kind::kPing:
+      message_ = WebSocketMessage::ping(payload);
+      break;
+    case Kind::kPong:
+      message_ = WebSocketMessage::pong(payload);
+      break;
+    case Kind::kClose:
+      message_ = closeOf(payload);
+      closeReceived_ = true;
+      break;
+  }
+  return message_.message();
+}
+
+// ---- Sending
+
+void WebSocket::encode(const Message& message, Output& out) {
+  if (closeSent_) return;
+  const WebSocketMessage object = message.is<WebSocketMessage>()
+                                      ? message.as<WebSocketMessage>()
+                                      : WebSocketMessage::text(message.data());
+  if (compresses(object)) {
+    encodeCompressed(object, out);
+    return;
+  }
+  appendMessage(out, object);
+  closeSent_ = object.kind() == Kind::kClose;
+}
+
+bool WebSocket::compresses(const WebSocketMessage& message) const {
+  return deflate_ && !message.isControl() && !message.data().empty() &&
+         message.data().size() >= shared_.compression_.threshold;
+}
+
+void WebSocket::encodeCompressed(const WebSocketMessage& message, Output& out) {
+  const WebSocketAgreement& agreed = deflate_->agreed;
+  const bool own = agreed.serverContext == WebSocketContext::kTakeover;
+  const auto bits = static_cast<std::size_t>(agreed.serverWindowBits);
+  detail::SharedDeflate& all = shared_.deflate();
+  auto& deflater = own ? deflate_->deflater : all.deflaters.at(bits);
+  if (!deflater) {
+    deflater = std::make_unique<detail::Deflater>(agreed.serverWindowBits,
+                                                  shared_.compression_);
+  }
+  all.packed.clear();
+  deflater->deflate(message.data(), agreed.serverContext, all.packed);
+  // A window that the peer shares must have seen it.
+  if (!own && all.packed.size() >= message.data().size()) {
+    appendMessage(out, message);
+  } else {
+    appendPayload(out,
+                  kFin | kCompressed | static_cast<unsigned>(message.kind()),
+                  all.packed.view());
+  }
+  if (all.packed.capacity() > WebSocketShared::kKeep) all.packed = {};
+}
+
+void WebSocket::refuse(Refusal refusal, Output& out) {
+  if (closeSent_) return;
+  std::uint16_t code = refusal_;
+  if (refusal == Refusal::kTooLong) code = WebSocketCode::kTooBig;
+  if (refusal == Refusal::kTimeout) code = WebSocketCode::kGoingAway;
+  appendMessage(out, WebSocketMessage::close(code));
+  closeSent_ = true;
+}
+
+void WebSocket::appendFrame(std::string& frames,
+                            const WebSocketMessage& message) {
+  appendMessage(frames, message);
+}
+
+}  // namespace brigade

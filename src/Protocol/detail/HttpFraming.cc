@@ -1,0 +1,216 @@
+#include "brigade/Protocol/detail/HttpFraming.h"
+
+#include <cstring>
+#include <limits>
+
+#include "brigade/Protocol/detail/HttpSyntax.h"
+
+namespace brigade::detail {
+namespace {
+
+template <typename Word>
+bool sameWord(const char* name, const char* lowerCase) {
+  Word a;
+  Word b;
+  std::memcpy(&a, name, sizeof a);
+  std::memcpy(&b, lowerCase, sizeof b);
+  return (a | static_cast<Word>(0x2020202020202020)) == b;
+}
+
+// Of a token that is as long as the name in lower case: among the bytes of a
+// token, setting this bit maps to a letter or '-' only what may be there.
+template <std::size_t Size>
+bool isName(const char* token, const char (&lowerCase)[Size]) {
+  constexpr std::size_t kLength = Size - 1;
+  if constexpr (kLength < 8) {
+    return sameWord<std::uint32_t>(token, lowerCase) &&
+           sameWord<std::uint32_t>(token + kLength - 4,
+                                   lowerCase + kLength - 4);
+  } else {
+    for (std::size_t at = 0; at + 8 <= kLength; at += 8) {
+      if (!sameWord<std::uint64_t>(token + at, lowerCase + at)) return false;
+    }
+    return sameWord<std::uint64_t>(token + kLength - 8,
+                                   lowerCase + kLength - 8);
+  }
+}
+
+void add(HttpSeen::Field& field, std::size_t index) {
+  if (field.count++ == 0) field.first = static_cast<std::uint32_t>(index);
+}
+
+HttpRefusal checkHost(std::span<const HttpHeader> headers, const HttpSeen& seen,
+                      unsigned minorVersion) {
+  if (seen.plainHost) return {};
+  const HttpSeen::Field& host = seen.host;
+  if (host.count > 1) return {400, "more than one Host (RFC 9112, 3.2)"};
+  if (host.count == 0) {
+    if (minorVersion == 0) return {};
+    return {400, "no Host (RFC 9112, 3.2)"};
+  }
+  if (!isAuthority(headers[host.first].value)) {
+    return {400, "Host is no host and port (RFC 9110, 7.2)"};
+  }
+  return {};
+}
+
+HttpRefusal readLength(std::string_view text, std::uint64_t& length) {
+  constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+  if (text.empty()) return {400, "Content-Length is empty (RFC 9110, 8.6)"};
+  length = 0;
+  for (const char c : text) {
+    if (!isDigit(c)) {
+      return {400, "Content-Length is no number (RFC 9110, 8.6)"};
+    }
+    const auto digit = static_cast<unsigned>(c - '0');
+    if (length > (kMax - digit) / 10) {
+      return {400, "Content-Length is over 2^63-1 (RFC 9110, 8.6)"};
+    }
+    length = length * 10 + digit;
+  }
+  return {};
+}
+
+// Calls `take` with each field line of that name.
+template <typename Take>
+void eachLine(std::span<const HttpHeader> headers, const HttpSeen::Field& field,
+              std::string_view name, Take take) {
+  std::uint32_t left = field.count;
+  for (std::size_t at = field.first; left > 0; ++at) {
+    if (!sameName(headers[at].name, name)) continue;
+    take(headers[at].value);
+    --left;
+  }
+}
+
+// The codings of all lines, in order. Only "chunked" alone is understood.
+struct Codings {
+  bool chunkedLast = false;
+  bool chunkedBefore = false;
+  bool others = false;
+  bool malformed = false;
+
+  void take(std::string_view line) {
+    // An empty element behind the last comma is no better than one before it.
+    malformed = malformed || line.ends_with(',');
+    do {
+      const std::string_view coding = nextElement(line, ',');
+      chunkedBefore = chunkedBefore || chunkedLast;
+      chunkedLast = sameName(coding, "chunked");
+      others = others || !chunkedLast;
+      const std::string_view name = coding.substr(0, coding.find(';'));
+      malformed = malformed || !isToken(trimmed(name));
+    } while (!line.empty());
+  }
+};
+
+HttpRefusal checkCodings(std::span<const HttpHeader> headers,
+                         const HttpSeen::Field& field) {
+  Codings codings;
+  eachLine(headers, field, "transfer-encoding",
+           [&](std::string_view line) { codings.take(line); });
+  if (codings.malformed) {
+    return {400, "Transfer-Encoding names no coding (RFC 9112, 6.1)"};
+  }
+  if (codings.chunkedBefore) {
+    return {400, "Transfer-Encoding goes on after chunked (RFC 9112, 6.1)"};
+  }
+  if (!codings.chunkedLast) {
+    return {400, "Transfer-Encoding does not end in chunked (RFC 9112, 6.3)"};
+  }
+  if (codings.others) {
+    return {501, "a transfer coding that is not known (RFC 9112, 6.1)"};
+  }
+  return {};
+}
+
+}  // namespace
+
+HttpRefusal HttpFraming::readBody(const HttpSeen& seen, HttpRequest& request) {
+  if (seen.transferEncoding.count > 0) {
+    if (seen.contentLength.count > 0) {
+      return {400, "Content-Length and Transfer-Encoding (RFC 9112, 6.3)"};
+    }
+    if (request.minorVersion_ == 0) {
+      return {400, "Transfer-Encoding in HTTP/1.0 (RFC 9112, 6.1)"};
+    }
+    request.isChunked_ = true;
+    return checkCodings(request.headers(), seen.transferEncoding);
+  }
+  if (seen.contentLength.count > 1) {
+    return {400, "more than one Content-Length (RFC 9112, 6.3)"};
+  }
+  return readLength(request.headers()[seen.contentLength.first].value,
+                    request.contentLength_);
+}
+
+void HttpFraming::readConnection(const HttpSeen::Field& field,
+                                 HttpRequest& request) {
+  bool close = false;
+  bool keepAlive = false;
+  bool upgrade = false;
+  eachLine(request.headers(), field, "connection", [&](std::string_view line) {
+    while (!line.empty()) {
+      const std::string_view option = nextElement(line, ',');
+      close = close || sameName(option, "close");
+      keepAlive = keepAlive || sameName(option, "keep-alive");
+      upgrade = upgrade || sameName(option, "upgrade");
+    }
+  });
+  // RFC 9110, 7.8: HTTP/1.0 upgrades to nothing.
+  request.wantsUpgrade_ = upgrade && request.minorVersion_ > 0;
+  request.keepAlive_ = !close && (request.minorVersion_ > 0 || keepAlive);
+}
+
+HttpRefusal HttpFraming::readExpect(const HttpSeen::Field& field,
+                                    HttpRequest& request) {
+  // HTTP/1.0 has no expectations: RFC 9110, 10.1.1.
+  if (request.minorVersion_ == 0) return {};
+  if (field.count > 1 ||
+      !sameName(request.headers()[field.first].value, "100-continue")) {
+    return {417, "an expectation that is not known (RFC 9110, 10.1.1)"};
+  }
+  request.expectsContinue_ = true;
+  return {};
+}
+
+void HttpSeen::noteKnown(std::string_view name, std::size_t index) {
+  const char* token = name.data();
+  switch (name.size()) {
+    case 4:
+      if (isName(token, "host")) add(host, index);
+      break;
+    case 6:
+      if (isName(token, "expect")) add(expect, index);
+      break;
+    case 10:
+      if (isName(token, "connection")) add(connection, index);
+      break;
+    case 14:
+      if (isName(token, "content-length")) add(contentLength, index);
+      break;
+    case 17:
+      if (isName(token, "transfer-encoding")) add(transferEncoding, index);
+      break;
+    default:
+      break;
+  }
+}
+
+HttpRefusal HttpFraming::read(const HttpSeen& seen, HttpRequest& request) {
+  request.contentLength_ = 0;
+  request.isChunked_ = request.wantsUpgrade_ = request.expectsContinue_ = false;
+  request.keepAlive_ = request.minorVersion_ > 0;
+  if (const auto refusal =
+          checkHost(request.headers(), seen, request.minorVersion_)) {
+    return refusal;
+  }
+  if (seen.contentLength.count + seen.transferEncoding.count > 0) {
+    if (const auto refusal = readBody(seen, request)) return refusal;
+  }
+  if (seen.connection.count > 0) readConnection(seen.connection, request);
+  if (seen.expect.count > 0) return readExpect(seen.expect, request);
+  return {};
+}
+
+}  // namespace brigade::detail

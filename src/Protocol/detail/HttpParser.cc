@@ -1,0 +1,460 @@
+#include "brigade/Protocol/detail/HttpParser.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "brigade/Protocol/detail/HttpScan.h"
+#include "brigade/Protocol/detail/HttpSyntax.h"
+
+namespace brigade::detail {
+namespace {
+
+// RFC 9112, 3: longer than any that is known is 501. The longest that is
+// registered (RFC 9110, 16.1) has 17 bytes.
+constexpr std::ptrdiff_t kMaxMethod = 32;
+
+// A colon and as many digits as any number of them is a port.
+constexpr std::size_t kPlainPort = 5;
+
+constexpr std::string_view kVersion = "HTTP/1.1\r\n";
+
+constexpr const char* kBareLf = "a bare LF (RFC 9112, 2.2)";
+constexpr const char* kBareCr = "a bare CR (RFC 9112, 2.2)";
+
+}  // namespace
+
+// Reads from where `resume` says. Each step returns false when the head is
+// refused, or over with the bytes.
+class HttpParser::Reader {
+ public:
+  Reader(std::string_view bytes, const Resume& resume, const HttpLimits& limits,
+         HttpRequest& request)
+      : begin_(bytes.data()),
+        at_(begin_ + resume.position),
+        end_(begin_ + std::min(bytes.size(), limits.headBytes)),
+        limits_(limits),
+        request_(request),
+        target_(begin_ + resume.token),
+        fields_(resume.fields),
+        state_(resume.state),
+        cut_(bytes.size() >= limits.headBytes) {
+    if (request.headers_.size() < limits.fields) {
+      request.headers_.resize(limits.fields);
+    }
+    table_ = request.headers_.data();
+  }
+
+  // The table and the target are complete only when it began at the start.
+  Result read() {
+    if (lines()) return {Result::Kind::kWhole, length(), {}};
+    if (refusal_) return {Result::Kind::kRefused, 0, refusal_};
+    return {Result::Kind::kMore, 0, {}};
+  }
+
+  Resume resume() const {
+    return {static_cast<std::uint32_t>(at_ - begin_),
+            static_cast<std::uint32_t>(target_ - begin_),
+            static_cast<std::uint16_t>(fields_), state_};
+  }
+
+  // Of a whole head, read from its start.
+  HttpRefusal interpret();
+
+ private:
+  std::size_t length() const { return static_cast<std::size_t>(at_ - begin_); }
+
+  bool refuse(unsigned status, const char* reason) {
+    refusal_ = {status, reason};
+    return false;
+  }
+
+  // The bytes end at at_, in this state.
+  bool more(State state) {
+    state_ = state;
+    if (!cut_) return false;
+    return state <= State::kVersion
+               ? refuse(414, "a request line over the limit (RFC 9112, 3)")
+               : refuse(431, "a head over the limit (RFC 6585, 5)");
+  }
+
+  bool lines();
+  // Each step begins where the one before ended, and says where it ends
+  // itself; null: the head is refused or incomplete. What is passed on like
+  // that stays in a register.
+  const char* method(const char* at);
+  const char* target(const char* at);
+  const char* version(const char* at);
+  bool badTarget(const char* end, const char* limit);
+  bool badVersion(const char* at);
+  bool fields(const char* at);
+  bool endOfHead(const char* at);
+  bool badStart(const char* at);
+  const char* oddName(const char* begin, const char* at);
+  bool value(const char*& at);
+  bool badValue(const char* end);
+  bool hasPlainHost() const;
+  HttpRefusal readTarget();
+  HttpRefusal readOtherTarget();
+  HttpRefusal readAbsolute(std::size_t slashes);
+
+  const char* const begin_;
+  const char* at_;
+  const char* const end_;
+  const HttpLimits& limits_;
+  HttpRequest& request_;
+  HttpHeader* table_;
+  const char* target_;
+  const char* query_ = nullptr;  // its '?'
+  std::size_t fields_;
+  HttpSeen seen_;
+  HttpRefusal refusal_;
+  State state_;
+  const bool cut_;  // no more bytes than these are wanted
+};
+
+bool HttpParser::Reader::lines() {
+  const char* at = at_;
+  switch (state_) {
+    case State::kMethod:
+      at = method(at);
+      if (at == nullptr) return false;
+      [[fallthrough]];
+    case State::kTarget:
+      at = target(at);
+      if (at == nullptr) return false;
+      [[fallthrough]];
+    case State::kVersion:
+      at = version(at);
+      if (at == nullptr) return false;
+      break;
+    case State::kLine:
+      break;
+    case State::kName:
+      at = oddName(at, at);
+      if (at == nullptr) return false;
+      ++at;
+      [[fallthrough]];
+    case State::kValue:
+      if (!value(at)) return false;
+      ++fields_;
+      break;
+  }
+  return fields(at);
+}
+
+inline const char* HttpParser::Reader::method(const char* at) {
+  const char* end = at;
+  if (end_ - end > 4 && std::memcmp(end, "GET ", 4) == 0) end += 3;
+  while (end != end_ && contains(kTokenBytes, *end)) {
+    if (++end - at > kMaxMethod) {
+      refuse(501, "a method longer than any known (RFC 9112, 3)");
+      return nullptr;
+    }
+  }
+  if (end == end_) {
+    more(State::kMethod);
+    return nullptr;
+  }
+  if (end == at || *end != ' ') {
+    refuse(400, *end == '\n' ? kBareLf : "no method (RFC 9112, 3.1)");
+    return nullptr;
+  }
+  request_.method_ = {at, static_cast<std::size_t>(end - at)};
+  return target_ = end + 1;
+}
+
+inline const char* HttpParser::Reader::target(const char* at) {
+  // One more than may be there, to see that it is.
+  const char* const limit =
+      static_cast<std::size_t>(end_ - target_) > limits_.targetBytes
+          ? target_ + limits_.targetBytes + 1
+          : end_;
+  for (;;) {
+    at = findEnd<EndOfTargetPart>(begin_, at, limit);
+    if (at == limit || *at != '?') break;
+    if (query_ == nullptr) query_ = at;
+    ++at;
+  }
+  if (at == limit || *at != ' ' || at == target_) [[unlikely]] {
+    badTarget(at, limit);
+    return nullptr;
+  }
+  request_.target_ = {target_, static_cast<std::size_t>(at - target_)};
+  return at + 1;
+}
+
+bool HttpParser::Reader::badTarget(const char* end, const char* limit) {
+  at_ = end;
+  if (end == limit) {
+    const auto size = static_cast<std::size_t>(end - target_);
+    return size <= limits_.targetBytes
+               ? more(State::kTarget)
+               : refuse(414, "a target over the limit (RFC 9112, 3)");
+  }
+  switch (*end) {
+    case ' ':
+      return refuse(400, "no request target (RFC 9112, 3.2)");
+    case '#':
+      return refuse(400, "a fragment in the target (RFC 9112, 3.2)");
+    case '\n':
+      return refuse(400, kBareLf);
+    case '\r':
+      return refuse(400, "no version (RFC 9112, 3)");
+    default:
+      return refuse(400, "a byte no target may hold (RFC 9112, 3.2)");
+  }
+}
+
+inline const char* HttpParser::Reader::version(const char* at) {
+  constexpr std::size_t kDigit = 7;
+  if (static_cast<std::size_t>(end_ - at) < kVersion.size() ||
+      std::memcmp(at, kVersion.data(), kDigit) != 0 || !isDigit(at[kDigit]) ||
+      std::memcmp(at + kDigit + 1, "\r\n", 2) != 0) [[unlikely]] {
+    badVersion(at);
+    return nullptr;
+  }
+  request_.minorVersion_ = static_cast<unsigned>(at[kDigit] - '0');
+  return at + kVersion.size();
+}
+
+// Incomplete, or not 1.x.
+bool HttpParser::Reader::badVersion(const char* at) {
+  at_ = at;
+  const std::size_t size = std::min<std::size_t>(
+      static_cast<std::size_t>(end_ - at), kVersion.size());
+  for (std::size_t i = 0; i < size; ++i) {
+    const char wanted = kVersion[i];
+    const char c = at[i];
+    if (isDigit(wanted) ? isDigit(c) : c == wanted) continue;
+    if (c == '\n') return refuse(400, kBareLf);
+    if (wanted == '\n') return refuse(400, kBareCr);
+    return refuse(400, "a malformed version (RFC 9112, 2.3)");
+  }
+  if (size < kVersion.size()) return more(State::kVersion);
+  return refuse(505, "a version that is not HTTP/1 (RFC 9110, 2.5)");
+}
+
+// The field lines and the empty line.
+inline bool HttpParser::Reader::fields(const char* at) {
+  HttpHeader* header = table_ + fields_;
+  const HttpHeader* const last = table_ + limits_.fields;
+  for (;;) {
+    if (at == end_ || *at == '\r') break;
+    const char* const name = at;
+    const char* nameEnd = findEnd<EndOfPlainName>(begin_, at, end_);
+    if (nameEnd == end_ || *nameEnd != ':' || nameEnd == name || header == last)
+        [[unlikely]] {
+      fields_ = static_cast<std::size_t>(header - table_);
+      nameEnd = oddName(name, nameEnd);
+      if (nameEnd == nullptr) return false;
+    }
+    at = nameEnd + 1;
+    while (at != end_ && isBlank(*at)) ++at;
+    const char* const value = at;
+    const char* valueEnd = findEnd<EndOfValue>(begin_, at, end_);
+    if (end_ - valueEnd < 2 || valueEnd[0] != '\r' || valueEnd[1] != '\n')
+        [[unlikely]] {
+      fields_ = static_cast<std::size_t>(header - table_);
+      return badValue(valueEnd);
+    }
+    at = valueEnd + 2;
+    while (valueEnd != value && isBlank(valueEnd[-1])) --valueEnd;
+    header->name = {name, static_cast<std::size_t>(nameEnd - name)};
+    header->value = {value, static_cast<std::size_t>(valueEnd - value)};
+    seen_.note(header->name, static_cast<std::size_t>(header - table_));
+    ++header;
+  }
+  fields_ = static_cast<std::size_t>(header - table_);
+  return endOfHead(at);
+}
+
+bool HttpParser::Reader::endOfHead(const char* at) {
+  at_ = at;
+  if (end_ - at_ < 2) return more(State::kLine);
+  if (at_[1] != '\n') return refuse(400, kBareCr);
+  at_ += 2;
+  return true;
+}
+
+// Of a line that begins with no byte of a name.
+bool HttpParser::Reader::badStart(const char* at) {
+  if (isBlank(*at)) {
+    return refuse(
+        400, fields_ == 0 ? "white space before the first field (RFC 9112, 2.2)"
+                          : "a folded field (RFC 9112, 5.2)");
+  }
+  if (*at == '\n') return refuse(400, kBareLf);
+  if (*at == ':') return refuse(400, "a field without a name (RFC 9112, 5)");
+  return refuse(400, "a byte no field name may hold (RFC 9110, 5.1)");
+}
+
+// The colon of a name that goes on with a rarer byte of a token; null when it
+// goes on with what it must not, or not at all.
+const char* HttpParser::Reader::oddName(const char* begin, const char* at) {
+  const bool isStart = state_ != State::kName;
+  if (isStart && !contains(kTokenBytes, *begin)) {
+    badStart(begin);
+    return nullptr;
+  }
+  if (fields_ == limits_.fields) {
+    refuse(431, "more fields than the limit (RFC 6585, 5)");
+    return nullptr;
+  }
+  while (at != end_ && contains(kTokenBytes, *at)) ++at;
+  at_ = at;
+  if (at == end_) {
+    more(State::kName);
+    return nullptr;
+  }
+  state_ = State::kLine;
+  switch (*at) {
+    case ':':
+      return at;
+    case ' ':
+    case '\t':
+      refuse(400, "white space before a colon (RFC 9112, 5.1)");
+      break;
+    case '\n':
+      refuse(400, kBareLf);
+      break;
+    case '\r':
+      refuse(400, "a line that is no field (RFC 9112, 5)");
+      break;
+    default:
+      refuse(400, "a byte no field name may hold (RFC 9110, 5.1)");
+  }
+  return nullptr;
+}
+
+// The rest of a value that was begun: only whether it is one.
+bool HttpParser::Reader::value(const char*& at) {
+  const char* const end = findEnd<EndOfValue>(begin_, at, end_);
+  if (end_ - end < 2 || end[0] != '\r' || end[1] != '\n') {
+    return badValue(end);
+  }
+  at = end + 2;
+  state_ = State::kLine;
+  return true;
+}
+
+bool HttpParser::Reader::badValue(const char* end) {
+  at_ = end;
+  if (end == end_) return more(State::kValue);
+  if (*end == '\n') return refuse(400, kBareLf);
+  if (*end != '\r') {
+    return refuse(400, "a control character in a field (RFC 9110, 5.5)");
+  }
+  if (end_ - end < 2) return more(State::kValue);
+  return refuse(400, kBareCr);
+}
+
+// A name or an IPv4 address, and a port: nearly every Host. False: perhaps.
+bool HttpParser::Reader::hasPlainHost() const {
+  const std::string_view host = table_[seen_.host.first].value;
+  if (host.size() > kScanWidth ||
+      end_ - host.data() < static_cast<std::ptrdiff_t>(kScanWidth)) {
+    return false;
+  }
+  const __m128i bytes = scanLoad(host.data());
+  const auto all = static_cast<HttpMask>((1U << host.size()) - 1);
+  const HttpMask ends = EndOfPlainHost::in(bytes)&all;
+  if (ends == 0) return true;
+  const auto colon = static_cast<unsigned>(std::countr_zero(ends));
+  const HttpMask port = all >> (colon + 1) << (colon + 1);
+  return host[colon] == ':' && host.size() - colon <= kPlainPort &&
+         (port & ~digitsOf(bytes)) == 0;
+}
+
+HttpRefusal HttpParser::Reader::interpret() {
+  request_.fields_ = fields_;
+  request_.body_ = {};
+  seen_.plainHost = seen_.host.count == 1 && hasPlainHost();
+  if (const HttpRefusal refusal = HttpFraming::read(seen_, request_)) {
+    return refusal;
+  }
+  request_.host_ = seen_.host.count == 0 ? std::string_view()
+                                         : table_[seen_.host.first].value;
+  return readTarget();
+}
+
+// RFC 9112, 3.2: the four forms.
+HttpRefusal HttpParser::Reader::readTarget() {
+  const std::string_view target = request_.target_;
+  const std::size_t path = query_ == nullptr
+                               ? target.size()
+                               : static_cast<std::size_t>(query_ - target_);
+  request_.path_ = target.substr(0, path);
+  request_.query_ =
+      query_ == nullptr ? std::string_view() : target.substr(path + 1);
+  if (target[0] == '/' && request_.method_ != "CONNECT") return {};
+  return readOtherTarget();
+}
+
+HttpRefusal HttpParser::Reader::readOtherTarget() {
+  const std::string_view target = request_.target_;
+  const std::string_view method = request_.method_;
+  if (method == "CONNECT") {
+    const std::size_t colon = target.rfind(':');
+    // The last colon of an address in brackets begins no port.
+    if (colon == std::string_view::npos || colon == 0 ||
+        !isDigit(target.back()) || !isAuthority(target)) {
+      return {400, "CONNECT wants host and port (RFC 9112, 3.2.3)"};
+    }
+    if (request_.isChunked_ || request_.contentLength_ != 0) {
+      return {400, "CONNECT with content (RFC 9110, 9.3.6)"};
+    }
+    request_.path_ = request_.query_ = {};
+    request_.host_ = target;
+    // What follows was meant for a tunnel: it is no request.
+    request_.keepAlive_ = false;
+    return {};
+  }
+  if (target == "*") {
+    if (method == "OPTIONS") return {};
+    return {400, "the target * is for OPTIONS (RFC 9112, 3.2.4)"};
+  }
+  if (sameName(target.substr(0, 7), "http://")) return readAbsolute(7);
+  if (sameName(target.substr(0, 8), "https://")) return readAbsolute(8);
+  return {400, "a target that is no path (RFC 9112, 3.2)"};
+}
+
+// Host is ignored then, but it had to be there and valid.
+HttpRefusal HttpParser::Reader::readAbsolute(std::size_t slashes) {
+  std::string_view rest = request_.path_;
+  rest.remove_prefix(slashes);
+  const std::size_t slash = rest.find('/');
+  const std::string_view authority = rest.substr(0, slash);
+  // RFC 9110, 4.2.1 and 4.2.4: no empty host, no user information.
+  if (authority.empty() || authority[0] == ':' || !isAuthority(authority)) {
+    return {400, "an absolute target without a host (RFC 9110, 4.2)"};
+  }
+  request_.host_ = authority;
+  request_.path_ = slash == std::string_view::npos ? "/" : rest.substr(slash);
+  return {};
+}
+
+HttpParser::Result HttpParser::parse(std::string_view bytes, Resume& resume,
+                                     const HttpLimits& limits,
+                                     HttpRequest& request) {
+  const bool resumed = resume.position != 0 || resume.state != State::kMethod;
+  if (resumed) {
+    Reader checker(bytes, resume, limits, request);
+    const Result result = checker.read();
+    resume = checker.resume();
+    if (result.kind != Result::Kind::kWhole) return result;
+  }
+  Reader reader(bytes, {}, limits, request);
+  Result result = reader.read();
+  if (result.kind != Result::Kind::kWhole) {
+    resume = reader.resume();
+    return result;
+  }
+  resume = {};
+  if (const HttpRefusal refusal = reader.interpret()) {
+    return {Result::Kind::kRefused, 0, refusal};
+  }
+  return result;
+}
+
+}  // namespace brigade::detail

@@ -1,0 +1,115 @@
+#include "tests/support/Wire.h"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace brigade::test {
+namespace {
+
+constexpr std::chrono::seconds kPatience{20};
+
+FileDescriptor connectTo(int family, const sockaddr* address, socklen_t size) {
+  FileDescriptor fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const timeval patience{kPatience.count(), 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  if (::connect(fd.get(), address, size) != 0) fd.reset();
+  return fd;
+}
+
+}  // namespace
+
+Wire::Wire(FileDescriptor fd) : fd_(std::move(fd)) {}
+
+Wire Wire::toPort(std::uint16_t port) {
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_port = htons(port);
+  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  Wire wire(
+      connectTo(AF_INET, reinterpret_cast<const sockaddr*>(&in), sizeof in));
+  const int on = 1;
+  ::setsockopt(wire.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return wire;
+}
+
+Wire Wire::toSocket(const std::string& path) {
+  sockaddr_un un{};
+  un.sun_family = AF_UNIX;
+  path.copy(un.sun_path, sizeof un.sun_path - 1);
+  return Wire(
+      connectTo(AF_UNIX, reinterpret_cast<const sockaddr*>(&un), sizeof un));
+}
+
+bool Wire::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n =
+        ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+bool Wire::taken() {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  int left = 0;
+  while (::ioctl(fd_.get(), SIOCOUTQ, &left) == 0 && left > 0) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    ::sched_yield();
+  }
+  return left == 0;
+}
+
+bool Wire::sendInSteps(std::string_view bytes, std::size_t step) {
+  while (!bytes.empty()) {
+    const std::string_view part = bytes.substr(0, step);
+    if (!send(part) || !taken()) return false;
+    bytes.remove_prefix(part.size());
+  }
+  return true;
+}
+
+void Wire::halfClose() { ::shutdown(fd_.get(), SHUT_WR); }
+
+bool Wire::receive() {
+  char bytes[64 * 1024];
+  const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
+  if (n <= 0) return false;
+  received_.append(bytes, static_cast<std::size_t>(n));
+  return true;
+}
+
+bool Wire::somethingIsThere() const {
+  pollfd poll{fd_.get(), POLLIN, 0};
+  return !received_.empty() || ::poll(&poll, 1, 0) != 0;
+}
+
+bool Wire::receiveAtLeast(std::size_t size) {
+  while (received_.size() < size) {
+    if (!receive()) return false;
+  }
+  return true;
+}
+
+bool Wire::isClosed() {
+  if (!received_.empty()) return false;
+  char byte;
+  const ssize_t n = ::recv(fd_.get(), &byte, 1, 0);
+  if (n > 0) received_.push_back(byte);
+  // A reset ends it as well; a time-out does not.
+  return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+}  // namespace brigade::test

@@ -1,0 +1,56 @@
+#pragma once
+
+// Wire: a client that decides about every byte: all at once, one by one, or cut
+// in two, where the next part leaves only when the server has taken the one
+// before. Every wait has a deadline.
+//
+// That a part was taken can be seen on a Unix socket only: there SIOCOUTQ
+// counts what the peer has not read (unix(7)), on TCP what it has not
+// acknowledged.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "brigade/Events/FileDescriptor.h"
+
+namespace brigade::test {
+
+class Wire {
+ public:
+  static Wire toPort(std::uint16_t port);
+  static Wire toSocket(const std::string& path);
+
+  bool connected() const { return static_cast<bool>(fd_); }
+  int fd() const { return fd_.get(); }
+
+  // False once the server has gone; what it said before is there to be read.
+  bool send(std::string_view bytes);
+  // `step` bytes at a time, each taken before the next. On a Unix socket.
+  bool sendInSteps(std::string_view bytes, std::size_t step = 1);
+  // True when the server has read all that was sent.
+  bool taken();
+  // No more will be sent.
+  void halfClose();
+  void close() { fd_.reset(); }
+
+  // What was received and not taken out yet.
+  std::string& received() { return received_; }
+  // Waits for more, 20 s at most. False: there is no more.
+  bool receive();
+  // Without waiting.
+  bool somethingIsThere() const;
+  // Waits until there are so many bytes.
+  bool receiveAtLeast(std::size_t size);
+  // True when the server closes, and says nothing before it does.
+  bool isClosed();
+
+ private:
+  explicit Wire(FileDescriptor fd);
+
+  FileDescriptor fd_;
+  std::string received_;
+};
+
+}  // namespace brigade::test
