@@ -1,24 +1,65 @@
 // Sends every message back, in whatever protocol --listen names:
 //   ./echo start --listen tcp://127.0.0.1:7000
 //   ./echo start --listen frame+unix:///tmp/echo.sock
+//   ./echo start --listen http://127.0.0.1:7000        the request's body
+//   ./echo start --listen websocket://127.0.0.1:7000   text as text
 // A peer that does not read is not read from until it does: nothing is lost.
 
 #include <brigade/brigade.h>
 
-class Echo : public brigade::Worker {
- public:
-  Echo() : Worker("tcp://0.0.0.0:7000") { name = "echo"; }
+#include <string>
 
+class Echo : public brigade::WebSocketWorker {
+ public:
+  Echo() : WebSocketWorker("tcp://0.0.0.0:7000") {
+    name = "echo";
+    webSocketLimits.maxMessageSize = 64 << 20;
+    webSocketLimits.maxFrameSize = 64 << 20;
+    handshake.compression.emplace();
+  }
+
+  void onWorkerStart() override {
+    web_ = address.starts_with("http") || address.starts_with("websocket");
+  }
+
+  // http://, and websocket:// for who does not upgrade
+  void onRequest(brigade::HttpConnection& http,
+                 const brigade::HttpRequest& request) override {
+    brigade::HttpResponse response;
+    response.set(
+        "Content-Type",
+        request.header("Content-Type").value_or("application/octet-stream"));
+    http.send(response.bodyView(request.body()));
+  }
+
+  // websocket://
+  void onMessage(brigade::WebSocketConnection& socket,
+                 const brigade::WebSocketMessage& message) override {
+    if (message.isText()) {
+      socket.send(message.data());
+    } else {
+      socket.sendBinary(message.data());
+    }
+  }
+
+  // every other protocol
+  void onConnect(brigade::TcpConnection& connection) override {
+    WebSocketWorker::onConnect(connection);
+    if (web_) return;
+    connection.setIdleTimeout({});
+    connection.setPackageTimed(false);
+  }
   void onMessage(brigade::TcpConnection& connection,
                  const brigade::Message& message) override {
-    connection.send(message);
+    if (web_) {
+      WebSocketWorker::onMessage(connection, message);
+    } else {
+      connection.send(message);
+    }
   }
-  void onBufferFull(brigade::TcpConnection& connection) override {
-    connection.pauseRecv();
-  }
-  void onBufferDrain(brigade::TcpConnection& connection) override {
-    connection.resumeRecv();
-  }
+
+ private:
+  bool web_ = false;  // the address is one of HTTP's
 };
 
 int main(int argc, char** argv) {

@@ -40,6 +40,13 @@ enum class AcceptMode : std::uint8_t {
   kLocked,
 };
 
+// How a connection of a process that is being drained comes to its end.
+enum class Drain : std::uint8_t {
+  kWhenQuiet,  // closed when nothing moved for a quarter of a second, unless
+               // the drain is a graceful one
+  kByItself,   // its program closes it
+};
+
 class Worker : public ConnectionHandler {
  public:
   // "text://0.0.0.0:5678": see Address.h. Without an address the Worker is a
@@ -66,6 +73,8 @@ class Worker : public ConnectionHandler {
   std::size_t maxSendBufferSize = 1024 * 1024;    // bytes, see TcpConnection.h
   std::size_t maxPackageSize = 10 * 1024 * 1024;  // bytes
   std::chrono::milliseconds idleTimeout{0};       // zero: never
+  // From the first byte of a package to its last; zero: none.
+  std::chrono::milliseconds packageTimeout{0};
   std::string event;  // of this Worker's processes; empty: the program's
 
   // A protocol of the program's own for this Worker's address. Before run().
@@ -81,6 +90,11 @@ class Worker : public ConnectionHandler {
   // The program is being reloaded. This process is about to be drained, or,
   // when it is not reloadable, goes on.
   virtual void onWorkerReload() {}
+
+  // This process is being drained: it accepts no more. Once for each open
+  // connection. Whatever is left is closed half a second before the stop
+  // time-out.
+  virtual Drain onDrain(TcpConnection&) { return Drain::kWhenQuiet; }
 
   // ---- Callbacks in the master, in its loop: they must not block.
 

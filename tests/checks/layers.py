@@ -27,8 +27,11 @@ Home = collections.namedtuple("Home", "headers files rule")
 ONE_FILE, ANY_FILE = "one file", "any file"
 HOMES = [
     Home(r"ev\.h|libev/.*", r"src/Events/LibevLoop\.cc", ONE_FILE),
+    Home(r"openssl/evp\.h", r"src/Protocol/WebSocketHandshake\.cc", ANY_FILE),
+    Home(r"zlib\.h", r"src/Protocol/detail/Deflate\.cc|tests/.*", ANY_FILE),
     Home(r"CLI/.*", r"src/Worker/.*\.cc", ONE_FILE),
     Home(r"spdlog/.*", r"src/Worker/.*\.cc", ONE_FILE),
+    Home(r"llhttp\.h", r"tests/support/HttpOracle\.cc", ONE_FILE),
     Home(r"nlohmann/.*", r"src/Worker/.*\.cc|examples/.*", ANY_FILE),
 ]
 # What only tests, benchmarks and fuzz targets use, and what they use freely.

@@ -1,9 +1,15 @@
-// Every example, run as its README says, with a client nobody here wrote: nc.
+// The examples, run as the README says, with a client nobody here wrote: nc.
+// The chat is in ChatTest.cc.
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <fstream>
 
 #include "tests/support/Client.h"
 #include "tests/support/Program.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade::test {
 namespace {
@@ -59,21 +65,33 @@ TEST(ExamplesTest, EchoLosesNothingToASlowReader) {
   EXPECT_EQ(echo.status().at("totals").at("sendFailures"), 0);
 }
 
-TEST(ExamplesTest, ChatTellsEverybodyElse) {
-  Program chat(example("chat"));
-  chat.start({"--listen", "text://127.0.0.1:0"});
-  Client ada(chat.port());
-  Client bob(chat.port());
-  EXPECT_EQ(ada.line(), "Welcome. What is your name?");
-  EXPECT_EQ(ada.ask("Ada"), "Hello, Ada. Here: Ada");
-  EXPECT_EQ(bob.line(), "Welcome. What is your name?");
-  EXPECT_EQ(bob.ask("Ada"), "Somebody has that name. What is your name?");
-  EXPECT_EQ(bob.ask("Bob"), "Hello, Bob. Here: Ada, Bob");
-  EXPECT_EQ(ada.line(), "Bob joined");
-  ASSERT_TRUE(ada.send("hello all\n"));
-  EXPECT_EQ(bob.line(), "Ada: hello all");
-  bob = Client(0);
-  EXPECT_EQ(ada.line(), "Bob left");
+TEST(ExamplesTest, EchoReadsOnWhenItsClientDoes) {
+  Program echo(example("echo"));
+  echo.start({"--listen", "tcp://127.0.0.1:0"});
+  Client client(echo.port());
+  // Until it is not read from any more.
+  const std::string piece(64 * 1024, 'x');
+  std::size_t sent = 0;
+  pollfd room{client.fd(), POLLOUT, 0};
+  while (::poll(&room, 1, 500) == 1) {
+    const ssize_t n = ::send(client.fd(), piece.data(), piece.size(),
+                             MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) sent += static_cast<std::size_t>(n);
+    ASSERT_LT(sent, 100'000'000u) << "it reads and reads";
+  }
+  for (const std::size_t more : {std::size_t{0}, std::size_t{5}}) {
+    ASSERT_TRUE(client.send(std::string(more, 'y')));
+    std::size_t left = sent + more;
+    std::string bytes(1 << 20, '\0');
+    pollfd heard{client.fd(), POLLIN, 0};
+    while (left > 0 && ::poll(&heard, 1, 20'000) == 1) {
+      const ssize_t n = ::recv(client.fd(), bytes.data(), bytes.size(), 0);
+      ASSERT_GT(n, 0);
+      left -= static_cast<std::size_t>(n);
+    }
+    EXPECT_EQ(left, 0u);
+    sent = 0;
+  }
 }
 
 TEST(ExamplesTest, JsonlAddsUpAndRefusesWhatIsNoJson) {
@@ -82,6 +100,16 @@ TEST(ExamplesTest, JsonlAddsUpAndRefusesWhatIsNoJson) {
   EXPECT_EQ(nc(jsonl, "[1, 2, 3.5]\\n"), "{\"count\":3,\"sum\":6.5}\n");
   EXPECT_EQ(nc(jsonl, "no json\\n"), "");
   EXPECT_EQ(jsonl.status().at("totals").at("protocolErrors"), 1);
+}
+
+TEST(ExamplesTest, HelloServesAFolder) {
+  const TempDirectory folder;
+  std::ofstream(folder / "a.txt") << "from a file";
+  Program hello(example("hello"));
+  hello.start({"--listen", "http://127.0.0.1:0"},
+              {"HELLO_FILES=" + folder.name()});
+  EXPECT_TRUE(nc(hello, "GET /files/a.txt HTTP/1.0\\r\\n\\r\\n")
+                  .ends_with("\r\n\r\nfrom a file"));
 }
 
 TEST(ExamplesTest, BackgroundTicksWithoutAnAddress) {

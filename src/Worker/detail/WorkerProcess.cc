@@ -35,6 +35,7 @@ ConnectionLimits limitsOf(const Worker& worker) {
   limits.maxSendBufferSize = worker.maxSendBufferSize;
   limits.maxPackageSize = worker.maxPackageSize;
   limits.idleTimeout = worker.idleTimeout;
+  limits.packageTimeout = worker.packageTimeout;
   return limits;
 }
 
@@ -256,6 +257,7 @@ void WorkerProcess::drain(Grace grace) {
     acceptor.acceptAll();
     acceptor.pause();
   }
+  tellConnections();
   endWhenDrained();
 }
 
@@ -265,9 +267,22 @@ void WorkerProcess::afterStopTimeoutLess(milliseconds time,
              Repeat::kOnce, std::move(callback));
 }
 
+void WorkerProcess::tellConnections() {
+  if (!table_) return;
+  table_->forEach([this](TcpConnection& connection) {
+    try {
+      if (worker_.onDrain(connection) == Drain::kWhenQuiet) return;
+    } catch (...) {
+      logException("onDrain", std::current_exception());
+    }
+    endByThemselves_.insert(connection.id().value());
+  });
+}
+
 void WorkerProcess::closeQuietConnections() {
   if (!table_) return;
   table_->forEach([this](TcpConnection& connection) {
+    if (endByThemselves_.contains(connection.id().value())) return;
     const std::uint64_t moved =
         connection.bytesRead() + connection.bytesWritten();
     const auto [place, first] = seen_.emplace(connection.id().value(), moved);

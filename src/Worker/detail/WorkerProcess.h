@@ -69,6 +69,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void drain(Grace grace);
   void afterStopTimeoutLess(std::chrono::milliseconds time,
                             std::function<void()> callback);
+  void tellConnections();
   void closeQuietConnections();
   void endWhenDrained();
   void stop();
@@ -89,6 +90,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   std::unordered_set<std::uint64_t> timers_;
   // While draining: bytes moved when last looked, by connection.
   std::unordered_map<std::uint64_t, std::uint64_t> seen_;
+  std::unordered_set<std::uint64_t> endByThemselves_;
   Clock::time_point logWindow_{};
   unsigned logged_ = 0;
   unsigned suppressed_ = 0;

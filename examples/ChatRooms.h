@@ -1,0 +1,76 @@
+#pragma once
+
+// ChatRooms: who is in which room of the chat, and what was said there last. In
+// the memory of one worker process, and gone with it. A room stays when the
+// last person leaves, so that its history does, until others need the place.
+
+#include <brigade/brigade.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <string>
+#include <string_view>
+
+struct ChatLine {
+  std::string from;
+  std::string id;  // the sender's own; the same line sent again has the same
+  std::string text;
+  std::int64_t time;  // ms since 1970
+};
+
+struct ChatPerson {
+  brigade::ConnectionId socket;
+  // A secret of the person's page, which lets it come back under its name while
+  // the connection that it lost still counts as open. Empty: none.
+  std::string key;
+};
+
+class ChatRoom {
+ public:
+  static constexpr std::size_t kMaxPeople = 200;  // each line goes to all
+  static constexpr std::size_t kMaxLines = 50;
+
+  using People = std::map<std::string, ChatPerson, std::less<>>;
+
+  explicit ChatRoom(std::string name) : name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }
+  const People& people() const { return people_; }
+  const std::deque<ChatLine>& lines() const { return lines_; }
+
+  // Null when nobody there has the name.
+  const ChatPerson* find(std::string_view name) const;
+  bool isFull() const { return people_.size() >= kMaxPeople; }
+  // In place of whoever had the name.
+  void enter(const std::string& name, ChatPerson person);
+  // False when the name is not, or no longer, that connection's.
+  bool leave(std::string_view name, brigade::ConnectionId socket);
+
+  // Null when it is not among the last kMaxLines.
+  const ChatLine* find(std::string_view from, std::string_view id) const;
+  const ChatLine& add(ChatLine line);
+
+ private:
+  std::string name_;
+  People people_;
+  std::deque<ChatLine> lines_;  // the oldest first
+};
+
+class ChatRooms {
+ public:
+  // Times kMaxLines lines: 20 MB of history at most.
+  static constexpr std::size_t kMaxRooms = 200;
+
+  // The room, for somebody to enter; made when there is none. Over kMaxRooms
+  // the empty one is forgotten that nobody has entered for longest; null when
+  // none is empty. A room is good until it is empty and this is called again.
+  ChatRoom* open(const std::string& name);
+
+ private:
+  bool forgetOne();
+
+  std::list<ChatRoom> rooms_;  // last the one that was opened last
+};

@@ -1,0 +1,211 @@
+#include "brigade/Worker/HttpConnection.h"
+
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+#include "brigade/Protocol/Http.h"
+#include "brigade/Protocol/HttpConditions.h"
+#include "brigade/Worker/HttpWorker.h"
+#include "brigade/Worker/detail/HttpBody.h"
+#include "brigade/Worker/detail/HttpFile.h"
+
+namespace brigade {
+namespace {
+
+void appendField(std::string& event, std::string_view name,
+                 std::string_view value) {
+  if (value.find_first_of("\r\n") != std::string_view::npos) {
+    throw std::invalid_argument("the " + std::string(name) +
+                                " of an event has a line end");
+  }
+  if (value.empty()) return;
+  event.append(name).append(": ").append(value) += '\n';
+}
+
+void appendData(std::string& event, std::string_view data) {
+  while (true) {
+    const auto end = data.find_first_of("\r\n");
+    event.append("data: ").append(data.substr(0, end)) += '\n';
+    if (end == std::string_view::npos) return;
+    const bool both =
+        data[end] == '\r' && data.substr(end + 1).starts_with('\n');
+    data.remove_prefix(end + (both ? 2 : 1));
+  }
+}
+
+}  // namespace
+
+HttpConnection::HttpConnection(HttpWorker& worker) : worker_(worker) {}
+
+HttpConnection::~HttpConnection() = default;
+
+void HttpConnection::begin(const HttpRequest& request) {
+  phase_ = Phase::kAnswering;
+  request_ = &request;
+  minorVersion_ = static_cast<std::uint8_t>(request.minorVersion());
+  headOnly_ = request.method() == "HEAD";
+  selects_ = headOnly_ || request.method() == "GET";
+  keepAlive_ = request.keepAlive();
+}
+
+// The one that is being answered, when something of it may matter.
+const HttpRequest* HttpConnection::request() const {
+  if (request_ != nullptr) return request_;
+  return body_ ? &body_->request : nullptr;
+}
+
+HttpReply HttpConnection::replyFor(const HttpResponse& response) const {
+  if (response.status() < 200) {
+    throw std::invalid_argument("status " + std::to_string(response.status()) +
+                                " is not a final one");
+  }
+  HttpReply reply{response};
+  reply.headOnly = headOnly_;
+  // A body that nobody reads to its end would be taken for a request.
+  reply.keepAlive = keepAlive_ && !draining_ && !bodyPending_;
+  reply.minorVersion = minorVersion_;
+  reply.date = worker_.date();
+  return reply;
+}
+
+SendResult HttpConnection::send(const HttpResponse& response) {
+  if (phase_ != Phase::kAnswering) return SendResult::kDropped;
+  if (!response.filePath().empty()) {
+    return sendFile(response, detail::HttpFile::open(response.filePath()),
+                    request());
+  }
+  const HttpReply reply = replyFor(response);
+  const SendResult result = tcp_->send(Message::of(reply, response.body()));
+  keepAlive_ = reply.keepAlive && reply.staysOpen();
+  answered();
+  return result;
+}
+
+SendResult HttpConnection::sendFile(const HttpResponse& response,
+                                    detail::HttpFile file,
+                                    const HttpRequest* asked) {
+  if (phase_ != Phase::kAnswering) return SendResult::kDropped;
+  detail::HttpFileAnswer answer =
+      detail::answerWith(std::move(file), response, {selects_, asked});
+  HttpReply reply = replyFor(answer.head);
+  if (!answer.parts.empty()) {
+    reply.framing = HttpReply::Framing::kLength;
+    reply.length = answer.length();
+  }
+  std::array<char, detail::HttpFileAnswer::kSmall> room;
+  const std::string_view small = headOnly_ ? "" : answer.readSmall(room);
+  SendResult result = tcp_->send(
+      Message::of(reply, small.empty() ? answer.head.body() : small));
+  if (result != SendResult::kDropped && !headOnly_ && !answer.parts.empty()) {
+    result = answer.sendParts(*tcp_);
+  }
+  keepAlive_ = reply.keepAlive && reply.staysOpen();
+  answered();
+  return result;
+}
+
+SendResult HttpConnection::send(std::string_view text) {
+  return send(HttpResponse()
+                  .set("Content-Type", "text/plain; charset=utf-8")
+                  .bodyView(text));
+}
+
+SendResult HttpConnection::start(const HttpResponse& head) {
+  if (phase_ != Phase::kAnswering) return SendResult::kDropped;
+  HttpReply reply = replyFor(head);
+  chunked_ = minorVersion_ >= 1;
+  reply.framing =
+      chunked_ ? HttpReply::Framing::kChunked : HttpReply::Framing::kUntilClose;
+  const SendResult result = tcp_->send(Message::of(reply));
+  keepAlive_ = reply.keepAlive && reply.staysOpen();
+  headOnly_ = !reply.hasBody();
+  phase_ = Phase::kStreaming;
+  return result;
+}
+
+SendResult HttpConnection::write(std::string_view piece) {
+  if (phase_ != Phase::kStreaming) return SendResult::kDropped;
+  if (headOnly_ || piece.empty()) return SendResult::kSent;
+  const SendResult result =
+      chunked_ ? tcp_->send(Message::of(HttpPiece::kChunk, piece))
+               : tcp_->sendRaw(piece);
+  // Only a full buffer is followed by onHttpDrain: who waited for it because of
+  // less would wait for ever.
+  const bool waits = result == SendResult::kQueued && !tcp_->bufferFull();
+  return waits ? SendResult::kSent : result;
+}
+
+SendResult HttpConnection::end() {
+  if (phase_ != Phase::kStreaming) return SendResult::kDropped;
+  SendResult result = SendResult::kSent;
+  if (chunked_ && !headOnly_) {
+    // Also past the mark: without it the whole answer is worth nothing.
+    result = tcp_->sendAlways(Message::of(HttpPiece::kLastChunk));
+  }
+  answered();
+  return result;
+}
+
+SendResult HttpConnection::startEvents() {
+  return start(HttpResponse()
+                   .set("Content-Type", "text/event-stream")
+                   .set("Cache-Control", "no-store"));
+}
+
+SendResult HttpConnection::sendEvent(std::string_view data,
+                                     std::string_view name,
+                                     std::string_view id) {
+  std::string event;
+  appendField(event, "event", name);
+  appendField(event, "id", id);
+  appendData(event, data);
+  event += '\n';
+  return write(event);
+}
+
+// The next request may come: the one that waits, or one that is still to be
+// received.
+void HttpConnection::answered() {
+  phase_ = Phase::kWaiting;
+  // Inside a callback the request in it may be the one that is looked at.
+  if (request_ == nullptr) body_.reset();
+  // A drain that came after the head of this answer.
+  const bool drained = draining_ && tcp_->receiveQueueSize() == 0;
+  if (!keepAlive_ || bodyPending_ || drained) {
+    tcp_->close();
+  } else if (held_) {
+    held_ = false;
+    // Past the mark the next answer would be dropped: onBufferDrain does it.
+    if (!tcp_->bufferFull()) tcp_->resumeRecv();
+  }
+}
+
+void HttpConnection::holdBack(const HttpRequest& request) {
+  held_ = true;
+  tcp_->pauseRecv();
+  // Only a file's answer looks at the request again.
+  if (!selects_ || streaming() || !hasConditions(request.headers())) return;
+  auto kept = std::make_unique<Body>();
+  kept->request.assign(request, kept->head);
+  body_ = std::move(kept);
+}
+
+// Answers for the program, as far as that is still possible, and closes.
+void HttpConnection::fail(unsigned status) {
+  keepAlive_ = false;
+  if (phase_ == Phase::kAnswering) {
+    const std::string text =
+        std::to_string(status) + " " + std::string(httpReason(status)) + "\n";
+    send(HttpResponse(status)
+             .set("Content-Type", "text/plain; charset=utf-8")
+             .bodyView(text));
+  } else if (phase_ == Phase::kStreaming) {
+    // So that it is seen to have no end.
+    tcp_->destroy();
+  } else {
+    tcp_->close();
+  }
+}
+
+}  // namespace brigade

@@ -1,0 +1,107 @@
+#pragma once
+
+// HttpWorker: a Worker that speaks HTTP/1.1 and 1.0 on an http:// address.
+//
+//   class Hello : public brigade::HttpWorker {
+//    public:
+//     Hello() : HttpWorker("http://0.0.0.0:8080") {}
+//     void onRequest(brigade::HttpConnection& http,
+//                    const brigade::HttpRequest&) override {
+//       http.send("Hello, World!");
+//     }
+//   };
+//
+// A request is answered inside onRequest, or later through findHttp(). Every
+// request gets one answer: an exception that leaves one of these callbacks
+// gives 500, and a body that is too long 413. What is no HTTP is refused with
+// its status before the program sees it, and CONNECT with 501: this is no
+// proxy.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "brigade/Protocol/HttpDate.h"
+#include "brigade/Protocol/HttpLimits.h"
+#include "brigade/Protocol/HttpRequest.h"
+#include "brigade/Worker/HttpConnection.h"
+#include "brigade/Worker/Worker.h"
+
+namespace brigade {
+
+class HttpShared;
+
+class HttpWorker : public Worker {
+ public:
+  explicit HttpWorker(std::string address);
+  ~HttpWorker() override;
+
+  // ---- Settings, besides those of Worker. maxPackageSize bounds a body that
+  // is collected; packageTimeout (60 s) a request's head, from its first byte;
+  // idleTimeout (75 s) the wait for the next request, and for each piece of a
+  // body.
+
+  HttpLimits httpLimits;  // of a request's head
+
+  // ---- Callbacks
+
+  // By itself: 404.
+  virtual void onRequest(HttpConnection& http, const HttpRequest& request);
+  // The head of a request that has a body. True: its pieces go to
+  // onBody, and onBodyEnd follows in place of onRequest. False: onRequest comes
+  // when all of it is there.
+  virtual bool streamBody(HttpConnection&, const HttpRequest&) { return false; }
+  virtual void onBody(HttpConnection&, std::string_view /*piece*/) {}
+  virtual void onBodyEnd(HttpConnection&) {}
+  // The connection is gone, answered or not.
+  virtual void onHttpClose(HttpConnection&) {}
+  // All of a streamed answer that waited has left: write() takes more.
+  virtual void onHttpDrain(HttpConnection&) {}
+
+  // ---- In a worker process
+
+  // Null when it is closed. The pointer is good until the callback returns.
+  HttpConnection* findHttp(ConnectionId id);
+
+ protected:
+  // This Worker's codec for another scheme as well. Before run().
+  void registerHttp(std::string_view scheme);
+
+  // Of now, as a Date field has it; looked up once a second.
+  std::string_view date();
+
+  void onConnect(TcpConnection& tcp) override;
+  void onMessage(TcpConnection& tcp, const Message& message) override;
+  void onClose(TcpConnection& tcp) override;
+  void onBufferFull(TcpConnection& tcp) override;
+  void onBufferDrain(TcpConnection& tcp) override;
+  void onEnd(TcpConnection& tcp) override;
+  bool onIdle(TcpConnection& tcp) override;
+  Drain onDrain(TcpConnection& tcp) override;
+
+ private:
+  friend class HttpConnection;
+
+  // A request for another protocol on this connection. True: it is dealt with.
+  virtual bool upgrade(HttpConnection&, const HttpRequest&) { return false; }
+
+  void handle(HttpConnection& http, const HttpRequest& request);
+  void beginBody(HttpConnection& http, const HttpRequest& head);
+  bool streamWhole(HttpConnection& http, const HttpRequest& request);
+  void addBody(HttpConnection& http, std::string_view piece);
+  void endBody(HttpConnection& http);
+  static HttpConnection* httpOf(TcpConnection& tcp);
+  static bool refusesTunnel(HttpConnection& http, const HttpRequest& request);
+  template <typename Callback>
+  void guarded(HttpConnection& http, const HttpRequest& request,
+               Callback callback);
+
+  std::shared_ptr<HttpShared> shared_;
+  std::array<char, kHttpDateSize> date_{};
+  Clock::time_point dateEnds_{};
+};
+
+}  // namespace brigade

@@ -1,0 +1,223 @@
+#include "brigade/Worker/WebSocketWorker.h"
+
+#include <stdexcept>
+#include <string>
+#include <typeinfo>
+#include <utility>
+
+#include "brigade/Worker/detail/HttpProtocol.h"
+#include "brigade/Worker/detail/Topics.h"
+
+namespace brigade {
+namespace {
+
+// What onHandshake said in place of 101.
+void decline(WebSocketHandshake& answer) {
+  if (answer.status < 300 || answer.status > 599) {
+    throw std::invalid_argument("onHandshake: status " +
+                                std::to_string(answer.status) +
+                                " is neither 101 nor 300-599");
+  }
+  answer.reason = "the server declines";
+}
+
+}  // namespace
+
+WebSocketWorker::WebSocketWorker(std::string where)
+    : HttpWorker(std::move(where)),
+      topics_(std::make_unique<detail::Topics>()) {
+  registerHttp("websocket");
+}
+
+WebSocketWorker::~WebSocketWorker() = default;
+
+// Null for a connection that speaks HTTP still.
+WebSocketConnection* WebSocketWorker::webSocketOf(TcpConnection& tcp) {
+  ProtocolInterface& protocol = tcp.protocol();
+  return typeid(protocol) == typeid(WebSocketConnection)
+             ? static_cast<WebSocketConnection*>(&protocol)
+             : nullptr;
+}
+
+WebSocketConnection* WebSocketWorker::findWebSocket(ConnectionId id) {
+  TcpConnection* const tcp = find(id);
+  return tcp == nullptr ? nullptr : webSocketOf(*tcp);
+}
+
+// ---- The handshake
+
+bool WebSocketWorker::upgrade(HttpConnection& http,
+                              const HttpRequest& request) {
+  if (!wantsWebSocket(request.headers())) return false;
+  WebSocketHandshake answer = checkHandshake(request, handshake);
+  std::string protocol;
+  if (answer.accepted()) {
+    answer.status = onHandshake(request, answer.protocols, protocol);
+    if (!answer.accepted()) decline(answer);
+  }
+  TcpConnection& tcp = http.tcp();
+  tcp.send(Message::of(detail::HandshakeAnswer{answer, protocol, date()}));
+  if (answer.accepted()) {
+    open(tcp, request, answer.compression);
+    WebSocketConnection* const socket = webSocketOf(tcp);
+    if (http.draining_) socket->close(WebSocketCode::kGoingAway);
+  } else {
+    tcp.close();
+  }
+  return true;
+}
+
+void WebSocketWorker::open(
+    TcpConnection& tcp, const HttpRequest& request,
+    const std::optional<WebSocketAgreement>& compression) {
+  if (!webSocketShared_) {
+    webSocketShared_ = std::make_unique<WebSocketShared>(
+        webSocketLimits,
+        handshake.compression.value_or(WebSocketCompression()));
+  }
+  auto* const made =
+      compression
+          ? new WebSocketConnection(*this, *webSocketShared_, tcp, *compression)
+          : new WebSocketConnection(*this, *webSocketShared_, tcp);
+  WebSocketConnection& socket = *made;
+  tcp.setProtocol(std::unique_ptr<ProtocolInterface>(made));
+  tcp.setMaxPackageSize(webSocketLimits.maxFrameSize +
+                        WebSocketLimits::kMaxHeader);
+  // A large message over a slow line takes its time.
+  tcp.setPackageTimed(false);
+  tcp.setIdleTimeout(pingInterval);
+  guarded(socket, [&] { onOpen(socket, request); });
+}
+
+// ---- From the connection
+
+void WebSocketWorker::onMessage(TcpConnection& tcp, const Message& message) {
+  if (!message.is<WebSocketMessage>()) {
+    HttpWorker::onMessage(tcp, message);
+    return;
+  }
+  auto& socket = static_cast<WebSocketConnection&>(tcp.protocol());
+  if (std::exchange(socket.pinged_, false)) tcp.setIdleTimeout(pingInterval);
+  handle(socket, message.as<WebSocketMessage>());
+}
+
+void WebSocketWorker::handle(WebSocketConnection& socket,
+                             const WebSocketMessage& message) {
+  using Kind = WebSocketMessage::Kind;
+  switch (message.kind()) {
+    case Kind::kText:
+    case Kind::kBinary:
+      if (socket.closeSent()) return;
+      guarded(socket, [&] { onMessage(socket, message); });
+      break;
+    case Kind::kPing:
+      if (socket.closeSent()) return;
+      socket.tcp_.sendAlways(WebSocketMessage::pong(message.data()).message());
+      break;
+    case Kind::kPong:
+      break;
+    case Kind::kClose:
+      socket.goodbye_ = std::make_unique<WebSocketConnection::Goodbye>(
+          WebSocketConnection::Goodbye{message.code(),
+                                       std::string(message.data())});
+      // The echo; the server is the first to close (RFC 6455, 7.1.1).
+      if (!socket.closeSent()) {
+        socket.tcp_.sendAlways(
+            WebSocketMessage::close(message.code()).message());
+      }
+      socket.tcp_.close();
+      break;
+  }
+}
+
+// Closes with 1011, and the connection counts and logs what was thrown.
+template <typename Callback>
+void WebSocketWorker::guarded(WebSocketConnection& socket, Callback callback) {
+  try {
+    callback();
+  } catch (...) {
+    socket.close(WebSocketCode::kInternalError);
+    throw;
+  }
+}
+
+void WebSocketWorker::onClose(TcpConnection& tcp) {
+  WebSocketConnection* const socket = webSocketOf(tcp);
+  if (socket == nullptr) {
+    HttpWorker::onClose(tcp);
+    return;
+  }
+  socket->leaveTopics();
+  const auto* const goodbye = socket->goodbye_.get();
+  onClose(*socket, goodbye == nullptr ? 1006 : goodbye->code,
+          goodbye == nullptr ? std::string_view() : goodbye->reason);
+}
+
+bool WebSocketWorker::onIdle(TcpConnection& tcp) {
+  WebSocketConnection* const socket = webSocketOf(tcp);
+  if (socket == nullptr) return HttpWorker::onIdle(tcp);
+  if (!socket->isOpen() || socket->pinged_) return false;
+  socket->ping();
+  socket->pinged_ = true;
+  tcp.setIdleTimeout(pongTimeout);
+  return true;
+}
+
+void WebSocketWorker::onBufferDrain(TcpConnection& tcp) {
+  if (webSocketOf(tcp) == nullptr) {
+    HttpWorker::onBufferDrain(tcp);
+  } else {
+    tcp.resumeRecv();
+  }
+}
+
+void WebSocketWorker::onEnd(TcpConnection& tcp) {
+  if (webSocketOf(tcp) == nullptr) {
+    HttpWorker::onEnd(tcp);
+  } else {
+    tcp.close();
+  }
+}
+
+Drain WebSocketWorker::onDrain(TcpConnection& tcp) {
+  WebSocketConnection* const socket = webSocketOf(tcp);
+  if (socket == nullptr) return HttpWorker::onDrain(tcp);
+  socket->close(WebSocketCode::kGoingAway);
+  return Drain::kByItself;
+}
+
+// ---- Topics
+
+std::size_t WebSocketWorker::publish(std::string_view topic,
+                                     std::string_view text) {
+  return publish(topic, WebSocketMessage::text(text));
+}
+
+std::size_t WebSocketWorker::publishBinary(std::string_view topic,
+                                           std::string_view bytes) {
+  return publish(topic, WebSocketMessage::binary(bytes));
+}
+
+std::size_t WebSocketWorker::publish(std::string_view topic,
+                                     const WebSocketMessage& message) {
+  const detail::Topic* const found = topics_->find(topic);
+  if (found == nullptr) return 0;
+  // onBufferFull may publish in turn, subscribe and unsubscribe.
+  std::string frame = std::exchange(frame_, {});
+  frame.clear();
+  WebSocket::appendFrame(frame, message);
+  std::vector<WebSocketConnection*> receivers = std::exchange(receivers_, {});
+  receivers.assign(found->subscribers().begin(), found->subscribers().end());
+  std::size_t sent = 0;
+  for (WebSocketConnection* const socket : receivers) {
+    if (socket->isOpen() &&
+        socket->tcp_.sendRaw(frame) != SendResult::kDropped) {
+      ++sent;
+    }
+  }
+  frame_ = std::move(frame);
+  receivers_ = std::move(receivers);
+  return sent;
+}
+
+}  // namespace brigade

@@ -1,0 +1,35 @@
+#pragma once
+
+// HttpConnection::Body: a request whose body arrives in pieces: either they go
+// to the program one by one, or request and body are kept until all is there.
+// Also one with conditions that is answered after its callback.
+//
+// HttpConnection::Callback: forgets the request when a callback has returned or
+// thrown: the views in it are no longer good.
+
+#include <string>
+
+#include "brigade/Protocol/HttpRequest.h"
+#include "brigade/Worker/HttpConnection.h"
+
+namespace brigade {
+
+struct HttpConnection::Body {
+  bool streamed = false;
+  std::string head;  // what `request` points into
+  HttpRequest request;
+  std::string collected;
+};
+
+class HttpConnection::Callback {
+ public:
+  explicit Callback(HttpConnection& http) : http_(http) {}
+  ~Callback() { http_.request_ = nullptr; }
+  Callback(const Callback&) = delete;
+  Callback& operator=(const Callback&) = delete;
+
+ private:
+  HttpConnection& http_;
+};
+
+}  // namespace brigade

@@ -1,0 +1,450 @@
+// What an HttpWorker does over time: time-outs, late answers, exceptions,
+// clients that do not read, many clients, drain and stop.
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <fstream>
+#include <future>
+#include <sstream>
+#include <thread>
+
+#include "tests/support/HttpAnswer.h"
+#include "tests/support/Program.h"
+#include "tests/support/Wire.h"
+
+namespace brigade::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using Environment = std::vector<std::string>;
+
+std::string get(const std::string& path, const std::string& fields = {}) {
+  return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
+
+std::string postHead(const std::string& path, const std::string& fields) {
+  return "POST " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
+
+std::string post(const std::string& path, const std::string& body) {
+  return postHead(path,
+                  "Content-Length: " + std::to_string(body.size()) + "\r\n") +
+         body;
+}
+
+std::string chunk(const std::string& data) {
+  std::ostringstream size;
+  size << std::hex << data.size();
+  return size.str() + "\r\n" + data + "\r\n";
+}
+
+class HttpServingTest : public ::testing::Test {
+ protected:
+  void start(Environment environment = {}) {
+    environment.push_back("EVENT_LOG=" + eventLog());
+    subject_.start({"--listen", "http://127.0.0.1:0"}, environment);
+    wire_ = std::make_unique<Wire>(connect());
+  }
+
+  Wire connect() { return Wire::toPort(subject_.port()); }
+
+  std::string eventLog() const { return subject_.directory() + "/events.log"; }
+
+  bool happened(const std::string& event) const {
+    return eventually([&] {
+      std::ifstream file(eventLog());
+      for (std::string line; std::getline(file, line);) {
+        if (line == event) return true;
+      }
+      return false;
+    });
+  }
+
+  void send(const std::string& bytes) { ASSERT_TRUE(wire_->send(bytes)); }
+
+  // "200 the body", or "nothing" when the server closes before.
+  std::string answer(AnswerTo method = AnswerTo::kOther) {
+    const auto next = nextAnswer(*wire_, method);
+    if (!next) return "nothing";
+    closes_ = next->closes();
+    return std::to_string(next->status) + " " + next->body;
+  }
+
+  std::string ask(const std::string& bytes) {
+    send(bytes);
+    return answer();
+  }
+
+  // Behind an answer that says so.
+  void expectClosed() {
+    EXPECT_TRUE(closes_);
+    EXPECT_TRUE(wire_->isClosed()) << wire_->received();
+  }
+
+  void expectServed() {
+    wire_ = std::make_unique<Wire>(connect());
+    EXPECT_EQ(ask(get("/")), "200 hello");
+  }
+
+  std::uint64_t total(const std::string& name) {
+    return subject_.status().at("totals").at(name).get<std::uint64_t>();
+  }
+
+  std::size_t resident() { return residentBytes(subject_.workerPid(1)); }
+
+  Program subject_{BRIGADE_HTTP_SUBJECT};
+  std::unique_ptr<Wire> wire_;
+  bool closes_ = false;
+};
+
+// ---- Time-outs
+
+// Bytes that keep coming do not prolong it (slow-loris), and whoever else is
+// there does not notice.
+TEST_F(HttpServingTest, AHeadThatTakesTooLongIsAnsweredWith408) {
+  start({"HEADER_TIMEOUT=300"});
+  Wire other = connect();
+  const auto begin = Clock::now();
+  send("GET / HTTP/1.1\r\nHost: a\r\n");
+  pollfd poll{wire_->fd(), POLLIN, 0};
+  while (::poll(&poll, 1, 20) == 0) {
+    ASSERT_LT(Clock::now() - begin, 10s);
+    wire_->send("X: y\r\n");
+    ASSERT_TRUE(other.send(get("/")));
+    ASSERT_TRUE(nextAnswer(other));
+  }
+  EXPECT_GE(Clock::now() - begin, 250ms);
+  EXPECT_EQ(answer(), "408 408 Request Timeout\n");
+  expectClosed();
+}
+
+TEST_F(HttpServingTest, WhoSaysNothingIsClosedWithoutAWord) {
+  start({"IDLE_TIMEOUT=300"});
+  Wire silent = connect();
+  EXPECT_EQ(ask(get("/")), "200 hello");
+  EXPECT_TRUE(wire_->isClosed()) << wire_->received();
+  EXPECT_TRUE(silent.isClosed()) << silent.received();
+}
+
+TEST_F(HttpServingTest, ABodyThatDoesNotGoOnIsAnsweredWith408) {
+  start({"IDLE_TIMEOUT=300"});
+  send(postHead("/echo", "Content-Length: 100\r\n") + "some");
+  EXPECT_EQ(answer(), "408 408 Request Timeout\n");
+  expectClosed();
+}
+
+TEST_F(HttpServingTest, ABodyThatGoesOnSlowlyIsWaitedFor) {
+  start({"IDLE_TIMEOUT=1000", "HEADER_TIMEOUT=200"});
+  send(postHead("/echo", "Transfer-Encoding: chunked\r\n"));
+  const auto begin = Clock::now();
+  std::string all;
+  pollfd poll{wire_->fd(), POLLIN, 0};
+  while (Clock::now() - begin < 1500ms) {
+    send(chunk("x"));
+    all += "x";
+    ASSERT_EQ(::poll(&poll, 1, 50), 0);
+  }
+  send("0\r\n\r\n");
+  EXPECT_EQ(answer(), "200 " + all);
+}
+
+TEST_F(HttpServingTest, TheProgramMayTakeLongerThanTheIdleTimeout) {
+  start({"IDLE_TIMEOUT=200"});
+  EXPECT_EQ(ask(get("/late/1500")), "200 late");
+}
+
+// ---- Late answers
+
+TEST_F(HttpServingTest, LateAnswersKeepTheOrderOfTheRequests) {
+  start();
+  send(get("/late/80") + get("/") + get("/late-stream/40") +
+       post("/echo", "body") + get("/late/1") + get("/"));
+  EXPECT_EQ(answer(), "200 late");
+  EXPECT_EQ(answer(), "200 hello");
+  EXPECT_EQ(answer(), "200 first,second");
+  EXPECT_EQ(answer(), "200 body");
+  EXPECT_EQ(answer(), "200 late");
+  EXPECT_EQ(answer(), "200 hello");
+  EXPECT_FALSE(wire_->somethingIsThere());
+}
+
+TEST_F(HttpServingTest, NonsenseBehindALateAnswerIsRefusedBehindIt) {
+  start();
+  send(get("/late/50") + "nonsense\r\n" + get("/"));
+  EXPECT_EQ(answer(), "200 late");
+  EXPECT_TRUE(answer().starts_with("400 "));
+  expectClosed();
+}
+
+TEST_F(HttpServingTest, WhoShutsHisSideStillGetsALateAnswer) {
+  start();
+  send(get("/late/50"));
+  wire_->halfClose();
+  EXPECT_EQ(answer(), "200 late");
+  EXPECT_TRUE(wire_->isClosed());
+}
+
+// The request behind it is answered too, though the first answer fills the
+// buffer to the mark.
+TEST_F(HttpServingTest, NoAnswerIsLostBehindALateOneThatIsBig) {
+  start({"MAX_SEND=65536"});
+  send(get("/late-big/20000000") + get("/") + get("/late-big/20000000") +
+       get("/"));
+  ASSERT_TRUE(happened("request /late-big/20000000"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(answer().size(), 20000004u);
+    EXPECT_EQ(answer(), "200 hello");
+  }
+}
+
+TEST_F(HttpServingTest, ASecondAnswerToARequestIsDropped) {
+  start();
+  EXPECT_EQ(ask(get("/twice") + get("/")), "200 first");
+  EXPECT_EQ(answer(), "200 hello");
+  EXPECT_FALSE(wire_->somethingIsThere());
+}
+
+TEST_F(HttpServingTest, AnswersWithoutABodyKeepTheConnection) {
+  start();
+  EXPECT_EQ(ask(get("/status/204")), "204 ");
+  EXPECT_EQ(ask(get("/status/304")), "304 ");
+  EXPECT_EQ(ask(get("/start/204")), "204 ");
+  EXPECT_EQ(ask(get("/start/304")), "304 ");
+  EXPECT_EQ(ask("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), "200 hello");
+  send("HEAD /big/1000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(answer(AnswerTo::kHead), "200 ");
+  EXPECT_EQ(ask(get("/")), "200 hello");
+}
+
+// ---- Bodies
+
+// The same whether it comes with its head or behind it.
+TEST_F(HttpServingTest, ABodyOfMaxPackageSizeIsTakenAndNotOneByteMore) {
+  start({"MAX_PACKAGE=1000"});
+  const std::string fits(1000, 'b');
+  EXPECT_EQ(ask(post("/echo", fits)), "200 " + fits);
+  send(postHead("/echo", "Expect: 100-continue\r\nContent-Length: 1000\r\n"));
+  EXPECT_EQ(answer(), "100 ");
+  EXPECT_EQ(ask(fits), "200 " + fits);
+  EXPECT_EQ(ask(postHead("/echo", "Transfer-Encoding: chunked\r\n") +
+                chunk(fits) + "0\r\n\r\n"),
+            "200 " + fits);
+  EXPECT_EQ(ask(get("/echo", "X: " + std::string(2000, 'x') + "\r\n")), "200 ");
+  for (const std::string& bytes :
+       {post("/echo", fits + "b"),
+        postHead("/echo", "Content-Length: 1001\r\n"),
+        postHead("/echo", "Transfer-Encoding: chunked\r\n") +
+            chunk(fits + "b") + "0\r\n\r\n"}) {
+    SCOPED_TRACE(bytes.substr(0, 90));
+    wire_ = std::make_unique<Wire>(connect());
+    EXPECT_TRUE(ask(bytes + get("/")).starts_with("413 "));
+    expectClosed();
+  }
+}
+
+TEST_F(HttpServingTest, AStreamedBodyCostsNoMemory) {
+  start();
+  EXPECT_EQ(ask(post("/count", "abc")),
+            "200 3");  // though it came with its head
+  const std::size_t before = resident();
+  const std::string piece(1 << 20, 'b');
+  send(postHead("/count", "Transfer-Encoding: chunked\r\n"));
+  for (int i = 0; i < 32; ++i) send(chunk(piece));
+  send("0\r\n\r\n");
+  EXPECT_EQ(answer(), "200 33554432");
+  EXPECT_LT(resident(), before + (4 << 20));
+}
+
+TEST_F(HttpServingTest, WhatFollowsAnEarlyAnswerIsNoRequest) {
+  start();
+  send(postHead("/early", "Content-Length: 1000000\r\n"));
+  EXPECT_EQ(answer(), "403 no\n");
+  wire_->send(get("/"));
+  expectClosed();
+  EXPECT_FALSE(wire_->somethingIsThere() && !wire_->received().empty());
+}
+
+TEST_F(HttpServingTest, AnInterimStatusIsNoAnswer) {
+  start();
+  EXPECT_TRUE(ask(get("/status/103")).starts_with("500 "));
+}
+
+// ---- Exceptions
+
+class HttpExceptionTest : public HttpServingTest {
+ protected:
+  void expectLogged(const std::string& text) {
+    EXPECT_TRUE(eventually([&] {
+      return subject_.log().find(text) != std::string::npos;
+    })) << subject_.log();
+    EXPECT_EQ(total("exceptions"), 1u);
+    expectServed();
+  }
+};
+
+TEST_F(HttpExceptionTest, Gives500AndClosesAndIsCountedAndLogged) {
+  start();
+  EXPECT_EQ(ask(get("/") + get("/throw?x=y") + get("/")), "200 hello");
+  EXPECT_EQ(answer(), "500 500 Internal Server Error\n");
+  expectClosed();
+  expectLogged("GET /throw: asked to throw");
+}
+
+TEST_F(HttpExceptionTest, OfAnyTypeGives500) {
+  start();
+  EXPECT_EQ(ask(get("/throw-int")), "500 500 Internal Server Error\n");
+  expectClosed();
+  expectLogged("GET /throw-int: ");
+}
+
+TEST_F(HttpExceptionTest, InsideAStreamedAnswerLeavesItWithoutItsEnd) {
+  start();
+  send(get("/throw-streaming") + get("/"));
+  EXPECT_EQ(answer(), "nothing");
+  EXPECT_FALSE(wire_->received().ends_with("0\r\n\r\n"));
+  expectLogged("GET /throw-streaming: asked to throw");
+}
+
+TEST_F(HttpExceptionTest, BehindTheAnswerClosesAndSaysNoMore) {
+  start();
+  send(get("/throw-answered") + get("/"));
+  EXPECT_EQ(answer(), "200 answered");
+  EXPECT_EQ(answer(), "nothing");
+  EXPECT_EQ(wire_->received(), "");
+  expectLogged("GET /throw-answered: asked to throw");
+}
+
+TEST_F(HttpExceptionTest, InAPieceOfABodyGives500) {
+  start();
+  send(postHead("/throw-body", "Transfer-Encoding: chunked\r\n") +
+       chunk("please throw"));
+  EXPECT_EQ(answer(), "500 500 Internal Server Error\n");
+  expectClosed();
+  expectLogged("POST /throw-body: asked to throw");
+}
+
+TEST_F(HttpExceptionTest, FromAFieldWithALineEndIsNoSplitAnswer) {
+  start();
+  EXPECT_EQ(ask(get("/split")), "500 500 Internal Server Error\n");
+  expectClosed();
+  expectLogged("GET /split: ");
+}
+
+// ---- Clients that do not read, and many of them
+
+TEST_F(HttpServingTest, AClientThatDoesNotReadCostsNoMemory) {
+  start();
+  EXPECT_EQ(ask(get("/")), "200 hello");
+  const std::size_t before = resident();
+  std::string requests;
+  for (int i = 0; i < 500; ++i) requests += get("/big/100000");
+  auto sender =
+      std::async(std::launch::async, [&] { return wire_->send(requests); });
+  // So long as it takes to see that no more of them are handled.
+  std::string handled;
+  EXPECT_TRUE(eventually([&] {
+    std::ostringstream events;
+    events << std::ifstream(eventLog()).rdbuf();
+    const bool same = !handled.empty() && events.str() == handled;
+    handled = events.str();
+    if (!same) std::this_thread::sleep_for(100ms);
+    return same;
+  }));
+  EXPECT_LT(resident(), before + (8 << 20));
+  for (int i = 0; i < 500; ++i) {
+    ASSERT_EQ(answer().size(), 100004u) << i;
+  }
+  EXPECT_TRUE(sender.get());
+  EXPECT_EQ(total("sendFailures"), 0u);
+  EXPECT_EQ(ask(get("/")), "200 hello");
+}
+
+TEST_F(HttpServingTest, StreamedAnswersToASlowReaderAreWhole) {
+  start({"MAX_SEND=32768"});
+  const std::size_t before = resident();
+  send(get("/stream/20000000") + get("/") + get("/stream/20000000") + get("/"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(answer().size(), 20000004u);
+    EXPECT_EQ(answer(), "200 hello");
+  }
+  EXPECT_LT(resident(), before + (2 << 20));
+}
+
+TEST_F(HttpServingTest, TwoHundredClientsKeepTheirConnections) {
+  start();
+  std::vector<Wire> clients;
+  for (int i = 0; i < 200; ++i) clients.push_back(connect());
+  for (int round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      ASSERT_TRUE(
+          clients[i].send(post("/echo", "client " + std::to_string(i))));
+    }
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      const auto next = nextAnswer(clients[i]);
+      ASSERT_TRUE(next);
+      EXPECT_EQ(next->body, "client " + std::to_string(i));
+      EXPECT_FALSE(next->closes());
+    }
+  }
+  EXPECT_EQ(subject_.status().at("totals").at("connections"), 201);
+}
+
+// ---- Drain and stop
+
+TEST_F(HttpServingTest, AReloadClosesIdleConnectionsAtOnce) {
+  start();
+  EXPECT_EQ(ask(get("/")), "200 hello");
+  Wire silent = connect();
+  ASSERT_TRUE(eventually([&] { return total("connections") == 2; }));
+  const auto begin = Clock::now();
+  const Outcome reload = subject_.command({"reload"});
+  EXPECT_EQ(reload.code, 0) << reload.err;
+  EXPECT_TRUE(wire_->isClosed()) << wire_->received();
+  EXPECT_TRUE(silent.isClosed());
+  EXPECT_LT(Clock::now() - begin, 5s);
+  expectServed();
+}
+
+TEST_F(HttpServingTest, AReloadClosesBehindTheNextAnswer) {
+  start();
+  EXPECT_EQ(ask(get("/")), "200 hello");
+  send(get("/late/700") + get("/"));
+  Wire half = connect();
+  ASSERT_TRUE(half.send("GET / HTTP/1.1\r\nHo"));
+  ASSERT_TRUE(happened("request /late/700"));
+  auto reload = std::async(
+      std::launch::async, [this] { return subject_.command({"reload"}).code; });
+  EXPECT_EQ(answer(), "200 late");
+  expectClosed();
+  wire_.reset();
+  // It was begun before the drain, and is answered.
+  ASSERT_TRUE(half.send("st: a\r\n\r\n"));
+  const auto last = nextAnswer(half);
+  ASSERT_TRUE(last);
+  EXPECT_TRUE(last->closes());
+  EXPECT_TRUE(half.isClosed());
+  half.close();
+  EXPECT_EQ(reload.get(), 0);
+  expectServed();
+}
+
+TEST_F(HttpServingTest, AGracefulStopWaitsForALateAnswer) {
+  start();
+  send(get("/late/500"));
+  ASSERT_TRUE(happened("request /late/500"));
+  auto stop = std::async(std::launch::async, [this] {
+    return subject_.command({"stop", "-g"}).code;
+  });
+  EXPECT_EQ(answer(), "200 late");
+  expectClosed();
+  wire_.reset();
+  EXPECT_EQ(stop.get(), 0);
+  EXPECT_EQ(subject_.wait(), 0);
+}
+
+}  // namespace
+}  // namespace brigade::test

@@ -1,0 +1,181 @@
+// Clients that nobody here wrote, against the examples: curl and Python's
+// websockets. One that is missing fails its test.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/support/Program.h"
+
+namespace brigade::test {
+namespace {
+
+constexpr const char* kInstall = "; see scripts/install-dependencies";
+
+class CurlTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(::access("/usr/bin/curl", X_OK), 0) << "no curl" << kInstall;
+    echo_.start({"--listen", "http://127.0.0.1:0"});
+    hello_.start({"--listen", "http://127.0.0.1:0"});
+  }
+
+  static std::string url(const Program& program, const std::string& path) {
+    return "http://127.0.0.1:" + std::to_string(program.port()) + path;
+  }
+
+  // A shell's line, so that curl can be given input.
+  static std::string curl(const std::string& words,
+                          const std::string& input = {}) {
+    const Outcome outcome = runCommand(
+        {"/bin/sh", "-c", input + "/usr/bin/curl -sS --max-time 20 " + words});
+    EXPECT_EQ(outcome.code, 0) << words << ": " << outcome.err;
+    return outcome.out + outcome.err;
+  }
+
+  Program echo_{example("echo")};
+  Program hello_{example("hello")};
+};
+
+TEST_F(CurlTest, Gets) {
+  EXPECT_EQ(curl(url(hello_, "/")), "Hello, World!");
+  const std::string head = curl("-I " + url(hello_, "/"));
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 200 OK\r\n")) << head;
+  EXPECT_NE(head.find("Content-Length: 13\r\n"), std::string::npos) << head;
+}
+
+TEST_F(CurlTest, KeepsTheConnection) {
+  const std::string all = curl("-v " + url(hello_, "/") + " " +
+                               url(hello_, "/stream") + " " + url(hello_, "/"));
+  EXPECT_NE(all.find("piece 10\n"), std::string::npos);
+  std::size_t reused = 0;
+  for (std::size_t at = 0;
+       (at = all.find("Re-using existing connection", at)) != std::string::npos;
+       ++at) {
+    ++reused;
+  }
+  EXPECT_EQ(reused, 2u) << all;
+}
+
+TEST_F(CurlTest, SpeaksHttp10) {
+  EXPECT_EQ(curl("--http1.0 " + url(hello_, "/")), "Hello, World!");
+  EXPECT_NE(curl("--http1.0 " + url(hello_, "/stream")).find("piece 10\n"),
+            std::string::npos);
+}
+
+TEST_F(CurlTest, Posts) {
+  const std::string answer = curl(
+      "-i -H 'Content-Type: text/x' -d 'some text' " + url(hello_, "/echo"));
+  EXPECT_NE(answer.find("\r\nContent-Type: text/x\r\n"), std::string::npos)
+      << answer;
+  EXPECT_TRUE(answer.ends_with("\r\n\r\nsome text")) << answer;
+}
+
+TEST_F(CurlTest, UploadsInChunks) {
+  EXPECT_EQ(curl("-T - -H 'Expect:' " + url(echo_, "/") + " | wc -c",
+                 "head -c 5000000 /dev/zero | "),
+            "5000000\n");
+}
+
+TEST_F(CurlTest, WaitsFor100Continue) {
+  const std::string answer = curl(
+      "-v -H 'Expect: 100-continue' --expect100-timeout 15 -d 'the body' " +
+      url(echo_, "/"));
+  EXPECT_NE(answer.find("< HTTP/1.1 100 Continue"), std::string::npos)
+      << answer;
+  EXPECT_NE(answer.find("the body"), std::string::npos) << answer;
+}
+
+TEST_F(CurlTest, IsToldThatABodyIsTooLong) {
+  // Its last word is about what it could not send, or nothing.
+  const std::string answer = curl(
+      "-v -T - -H 'Expect: 100-continue' " + url(echo_, "/") + " 2>&1 | cat",
+      "head -c 11000000 /dev/zero | ");
+  EXPECT_NE(answer.find("< HTTP/1.1 413 Content Too Large"), std::string::npos)
+      << answer;
+}
+
+TEST_F(CurlTest, UploadsMultipart) {
+  const std::string answer = curl("-F name=value -F 'file=@/bin/true' " +
+                                  url(echo_, "/") + " | wc -c");
+  EXPECT_GT(std::stoul(answer), 300u);
+}
+
+class PythonWebSocketsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(::access("/usr/bin/python3", X_OK), 0)
+        << "no python3" << kInstall;
+    ASSERT_EQ(runCommand({"/usr/bin/python3", "-c", "import websockets"}).code,
+              0)
+        << "no python3-websockets" << kInstall;
+    echo_.start({"--listen", "websocket://127.0.0.1:0"});
+  }
+
+  // Runs the lines inside of "async with websockets.connect(...) as ws".
+  void run(const std::string& options, const std::string& lines) {
+    const std::string script =
+        "import asyncio, websockets\n"
+        "async def main():\n"
+        "  async with websockets.connect('ws://127.0.0.1:" +
+        std::to_string(echo_.port()) + "/', max_size=None" + options +
+        ") as ws:\n" + lines + "asyncio.run(asyncio.wait_for(main(), 20))\n";
+    const Outcome outcome = runCommand({"/usr/bin/python3", "-c", script});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+  }
+
+  Program echo_{example("echo")};
+};
+
+TEST_F(PythonWebSocketsTest, EchoesTextsAndBytes) {
+  run(", compression=None",
+      "    for message in ['', 'a', '\\u20ac' * 50000, b'', b'\\0\\xff', "
+      "bytes(1000000)]:\n"
+      "      await ws.send(message)\n"
+      "      assert await ws.recv() == message\n"
+      "    assert not ws.extensions\n");
+}
+
+TEST_F(PythonWebSocketsTest, EchoesFragmentsAndAnswersPings) {
+  run(", compression=None",
+      "    await ws.send(['frag', 'men', 'ted'])\n"
+      "    assert await ws.recv() == 'fragmented'\n"
+      "    await (await ws.ping(b'data'))\n");
+}
+
+TEST_F(PythonWebSocketsTest, EchoesCompressedMessages) {
+  run("",
+      "    assert ws.extensions\n"
+      "    for n in (0, 1, 1000, 100000, 5000000):\n"
+      "      message = ''.join(chr(97 + i % 26) for i in range(n))\n"
+      "      await ws.send(message)\n"
+      "      assert await ws.recv() == message\n"
+      "    await ws.send([message, message])\n"
+      "    assert await ws.recv() == message + message\n");
+}
+
+TEST_F(PythonWebSocketsTest, ClosesCleanly) {
+  run("",
+      "    await ws.close(4321, 'bye')\n"
+      "    assert ws.close_code == 4321, ws.close_code\n");
+}
+
+TEST_F(PythonWebSocketsTest, SeesAReloadAsGoingAway) {
+  run("",
+      "    import subprocess\n"
+      "    await asyncio.to_thread(subprocess.run, ['" +
+          example("echo") + "', 'reload', '--run-dir', '" + echo_.directory() +
+          "'], check=True, "
+          "capture_output=True)\n"
+          "    try:\n"
+          "      await ws.recv()\n"
+          "      assert False, 'still open'\n"
+          "    except websockets.ConnectionClosedOK as closed:\n"
+          "      assert closed.rcvd.code == 1001, closed\n");
+}
+
+}  // namespace
+}  // namespace brigade::test
