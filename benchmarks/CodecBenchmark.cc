@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "EchoAll.h"
 #include "brigade/Protocol/Output.h"
 #include "brigade/Protocol/ProtocolInterface.h"
 #include "brigade/Protocol/ProtocolRegistry.h"
@@ -33,19 +34,6 @@ std::string batchOf(ProtocolInterface& codec, std::size_t size,
     out.clear();
   }
   return batch;
-}
-
-// As a connection drives its codec.
-void echoAll(ProtocolInterface& codec, std::span<char> input, Output& out) {
-  out.setInput({input.data(), input.size()});
-  while (!input.empty()) {
-    const Packet packet = codec.input({input.data(), input.size()});
-    if (packet.kind != Packet::Kind::kWhole) break;
-    codec.encode(codec.decode(input.first(packet.length)), out);
-    input = input.subspan(packet.length);
-  }
-  benchmark::DoNotOptimize(out.pieces().data());
-  out.clear();
 }
 
 // Arguments: bytes of a message, messages of a batch.

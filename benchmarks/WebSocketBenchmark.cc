@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "EchoAll.h"
 #include "brigade/Protocol/Output.h"
 #include "brigade/Protocol/WebSocket.h"
 #include "brigade/Protocol/detail/Mask.h"
@@ -27,19 +28,6 @@ std::string batchOf(unsigned first, std::size_t size, std::size_t count) {
     batch += testing::clientFrame(first, std::string(size, 'm'));
   }
   return batch;
-}
-
-// As a connection drives its codec.
-void echoAll(WebSocket& codec, std::span<char> input, Output& out) {
-  out.setInput({input.data(), input.size()});
-  while (!input.empty()) {
-    const Packet packet = codec.input({input.data(), input.size()});
-    if (packet.kind != Packet::Kind::kWhole) break;
-    codec.encode(codec.decode(input.first(packet.length)), out);
-    input = input.subspan(packet.length);
-  }
-  benchmark::DoNotOptimize(out.pieces().data());
-  out.clear();
 }
 
 // Arguments: bytes of a message, messages of a batch. Decoding unmasks in

@@ -9,36 +9,10 @@
 #include "brigade/Protocol/detail/Mask.h"
 #include "brigade/Protocol/detail/PartialMessage.h"
 #include "brigade/Protocol/detail/Utf8.h"
+#include "brigade/Protocol/detail/WebSocketFrame.h"
 
 namespace brigade {
 namespace detail {
-
-// Why a peer is refused, and what the close frame says.
-struct WebSocketFault {
-  std::uint16_t code;
-  const char* reason;
-};
-
-// RFC 6455, 5.2:
-//
-//    0                 1                 2 ...
-//   +-+-+-+-+-------+-+-------------+----------------+----------+---------+
-//   |F|R|R|R| opcode|M| length 0-125| 2 bytes for 126| 4 bytes: | payload |
-//   |I|S|S|S|       |A| or 126, 127 | 8 bytes for 127| masking  |         |
-//   |N|1|2|3|       |S|             |                | key      |         |
-//   +-+-+-+-+-------+-+-------------+----------------+----------+---------+
-struct WebSocketHeader {
-  unsigned first;
-  std::size_t size;  // of the header
-  std::size_t length;
-  MaskKey key;
-
-  unsigned opcode() const { return first & 0x0F; }
-  bool isControl() const { return opcode() >= 8; }
-  bool isFinal() const { return (first & 0x80) != 0; }
-  bool isCompressed() const { return (first & 0x40) != 0; }
-  std::size_t whole() const { return size + length; }
-};
 
 // One a loop: for the connections without context takeover.
 struct SharedDeflate {
@@ -59,6 +33,8 @@ struct WebSocketDeflate {
 
 namespace {
 
+namespace fault = detail::fault;
+
 using Fault = detail::WebSocketFault;
 using Header = detail::WebSocketHeader;
 using Kind = WebSocketMessage::Kind;
@@ -78,34 +54,6 @@ constexpr unsigned kLength64 = 127;
 constexpr std::size_t kKeySize = 4;
 constexpr std::size_t kMaxControl = 125;
 constexpr std::size_t kCodeSize = 2;
-
-using Code = WebSocketCode;
-constexpr Fault kReservedBits{Code::kProtocolError, "reserved bits are set"};
-constexpr Fault kReservedOpcode{Code::kProtocolError, "a reserved opcode"};
-constexpr Fault kCutControl{Code::kProtocolError, "a fragmented control frame"};
-constexpr Fault kLongControl{Code::kProtocolError,
-                             "a control frame longer than 125 bytes"};
-constexpr Fault kNoStart{Code::kProtocolError, "a continuation of no message"};
-constexpr Fault kNoEnd{Code::kProtocolError,
-                       "a message inside a fragmented one"};
-constexpr Fault kUnmasked{Code::kProtocolError, "an unmasked frame"};
-constexpr Fault kLongLength{Code::kProtocolError,
-                            "a length in more bytes than it takes"};
-constexpr Fault kHugeLength{Code::kProtocolError,
-                            "a length with its highest bit set"};
-constexpr Fault kBadClose{Code::kProtocolError, "a close frame of one byte"};
-constexpr Fault kBadCode{Code::kProtocolError,
-                         "a close code that may not be sent"};
-constexpr Fault kBadText{Code::kInvalidData, "a text that is not UTF-8"};
-constexpr Fault kBadReason{Code::kInvalidData,
-                           "a close reason that is not UTF-8"};
-constexpr Fault kBadDeflate{Code::kInvalidData,
-                            "a compressed message that cannot be inflated"};
-constexpr Fault kLongFrame{Code::kTooBig, "a frame longer than maxFrameSize"};
-constexpr Fault kLongMessage{Code::kTooBig,
-                             "a message longer than maxMessageSize"};
-constexpr Fault kManyFragments{Code::kTooBig,
-                               "a message of more than maxFragments"};
 
 unsigned byteOf(char c) { return static_cast<unsigned char>(c); }
 
@@ -192,23 +140,23 @@ void appendMessage(Sink& out, const WebSocketMessage& message) {
 
 // What the bytes of a length say that they should not.
 const Fault* checkLength(unsigned length7, std::uint64_t length) {
-  if (length7 == kLength16 && length < kLength16) return &kLongLength;
+  if (length7 == kLength16 && length < kLength16) return &fault::kLongLength;
   if (length7 != kLength64) return nullptr;
-  if (length <= 0xFFFF) return &kLongLength;
-  return length >> 63 != 0 ? &kHugeLength : nullptr;
+  if (length <= 0xFFFF) return &fault::kLongLength;
+  return length >> 63 != 0 ? &fault::kHugeLength : nullptr;
 }
 
 // RFC 6455, 5.5.1 and 7.4; of a payload that is whole.
 const Fault* checkClosePayload(std::string_view masked, detail::MaskKey key) {
   if (masked.empty()) return nullptr;
-  if (masked.size() < kCodeSize) return &kBadClose;
+  if (masked.size() < kCodeSize) return &fault::kBadClose;
   char code[kCodeSize];
   detail::unmask(masked.data(), code, kCodeSize, key);
   const auto number = static_cast<unsigned>(readNumber(code, kCodeSize));
-  if (!WebSocketCode::isSendable(number)) return &kBadCode;
+  if (!WebSocketCode::isSendable(number)) return &fault::kBadCode;
   detail::Utf8 utf8;
   const bool valid = utf8.feed(masked.substr(kCodeSize), key.from(kCodeSize));
-  return valid && utf8.complete() ? nullptr : &kBadReason;
+  return valid && utf8.complete() ? nullptr : &fault::kBadReason;
 }
 
 WebSocketMessage closeOf(std::string_view payload) {
@@ -295,8 +243,9 @@ Packet WebSocket::input(std::string_view bytes) {
   if (bytes.size() < 2) return Packet::more();
   const unsigned second = byteOf(bytes[1]);
   const unsigned length7 = second & ~kMasked;
-  if ((second & kMasked) == 0) return reject(&kUnmasked);
-  if (header.isControl() && length7 > kMaxControl) return reject(&kLongControl);
+  if ((second & kMasked) == 0) return reject(&fault::kUnmasked);
+  if (header.isControl() && length7 > kMaxControl)
+    return reject(&fault::kLongControl);
   header.size = headerSize(length7);
   header.length = length7;
   if (length7 >= kLength16) {
@@ -320,15 +269,15 @@ const Fault* WebSocket::checkFirst(unsigned first) const {
     // Only the first frame of a message may say that it is compressed.
     const bool compressed = (first & kReserved) == kCompressed && deflate_ &&
                             (opcode == kText || opcode == kBinary);
-    if (!compressed) return &kReservedBits;
+    if (!compressed) return &fault::kReservedBits;
   }
   if (opcode <= kBinary) {
     const bool continues = opcode == kContinuation;
     if (continues == (partial_ != nullptr)) return nullptr;
-    return continues ? &kNoStart : &kNoEnd;
+    return continues ? &fault::kNoStart : &fault::kNoEnd;
   }
-  if (opcode < kClose || opcode > kPong) return &kReservedOpcode;
-  return (first & kFin) == 0 ? &kCutControl : nullptr;
+  if (opcode < kClose || opcode > kPong) return &fault::kReservedOpcode;
+  return (first & kFin) == 0 ? &fault::kCutControl : nullptr;
 }
 
 const Fault* WebSocket::checkLimits(const Header& header) const {
@@ -337,12 +286,12 @@ const Fault* WebSocket::checkLimits(const Header& header) const {
   const bool compressed =
       partial_ ? partial_->compressed : header.isCompressed();
   const std::size_t extra = compressed ? overhead(limits) : 0;
-  if (header.length > limits.maxFrameSize + extra) return &kLongFrame;
+  if (header.length > limits.maxFrameSize + extra) return &fault::kLongFrame;
   const std::size_t most = limits.maxMessageSize + extra;
   const std::size_t present = partial_ ? partial_->data.size() : 0;
-  if (header.length > most - present) return &kLongMessage;
+  if (header.length > most - present) return &fault::kLongMessage;
   const bool full = partial_ && partial_->fragments >= limits.maxFragments;
-  return full ? &kManyFragments : nullptr;
+  return full ? &fault::kManyFragments : nullptr;
 }
 
 bool WebSocket::isText(const Header& header) const {
@@ -358,12 +307,12 @@ const Fault* WebSocket::checkText(const Header& header,
     detail::Utf8 utf8(utf8_);
     const bool valid =
         utf8.feed(payload.substr(checked_), header.key.from(checked_));
-    if (!valid) return &kBadText;
+    if (!valid) return &fault::kBadText;
     utf8_ = utf8.state();
     checked_ = payload.size();
   }
   const bool ends = header.isFinal() && payload.size() == header.length;
-  return ends && !detail::Utf8(utf8_).complete() ? &kBadText : nullptr;
+  return ends && !detail::Utf8(utf8_).complete() ? &fault::kBadText : nullptr;
 }
 
 // `payload` is masked, and what has arrived of it.
@@ -425,10 +374,10 @@ Message WebSocket::deliverInflated(Kind kind, std::string_view packed) {
   const Result result =
       inflater().inflate(packed, deflate_->agreed.clientContext,
                          shared_.limits_.maxMessageSize, whole->data);
-  if (result == Result::kBroken) fail(&kBadDeflate);
-  if (result == Result::kTooLong) fail(&kLongMessage);
+  if (result == Result::kBroken) fail(&fault::kBadDeflate);
+  if (result == Result::kTooLong) fail(&fault::kLongMessage);
   const std::string_view data = whole->data.view();
-  if (kind == Kind::kText && !detail::isUtf8(data)) fail(&kBadText);
+  if (kind == Kind::kText && !detail::isUtf8(data)) fail(&fault::kBadText);
   return deliver(kind, shared_.keepDelivered(std::move(whole)));
 }
 

@@ -1,32 +1,7 @@
 // Promise: in the steady state a message costs no heap allocation.
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "tests/Connection/ConnectionFixture.h"
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-void* count(std::size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return count(size); }
-void* operator new[](std::size_t size) { return count(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
+#include "tests/support/Allocations.h"
 
 namespace brigade::test {
 namespace {
@@ -57,7 +32,7 @@ class AllocationTest : public ConnectionFixture {
     std::size_t counted = 0;
     char heard[65536];
     for (int round = 0; round < 110; ++round) {
-      const std::size_t before = allocations;
+      const std::size_t before = allocations();
       // Two segments: the cut falls inside a message.
       const std::size_t cut = batch.size() / 2 + 1;
       echo.left = messages;
@@ -67,7 +42,7 @@ class AllocationTest : public ConnectionFixture {
                 0);
       if (echo.left > 0) loop->loop();
       EXPECT_GT(::recv(peer.get(), heard, sizeof heard, 0), 0);
-      if (round >= 10) counted += allocations - before;
+      if (round >= 10) counted += allocations() - before;
     }
     return counted;
   }

@@ -3,35 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <span>
 #include <string>
 
 #include "brigade/Protocol/Http.h"
-
-namespace {
-
-std::size_t allocations = 0;
-
-void* count(std::size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return count(size); }
-void* operator new[](std::size_t size) { return count(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
+#include "tests/support/Allocations.h"
 
 namespace brigade {
 namespace {
@@ -69,16 +46,16 @@ TEST(HttpAllocation, ARequestCostsNone) {
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
       "1;a=b\r\nx\r\n0\r\nA: b\r\n\r\n";
   answerAll(codec, batch, out);  // the table of fields
-  const std::size_t before = allocations;
+  const std::size_t before = test::allocations();
   for (int i = 0; i < 100; ++i) answerAll(codec, batch, out);
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::allocations(), before);
 }
 
 TEST(HttpAllocation, AnIdleCodecOwnsNone) {
   const auto shared = std::make_shared<HttpShared>();
-  const std::size_t before = allocations;
+  const std::size_t before = test::allocations();
   const Http codec(shared);
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::allocations(), before);
 }
 
 }  // namespace

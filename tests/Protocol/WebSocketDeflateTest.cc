@@ -23,14 +23,14 @@ using testing::CodecProperty;
 using testing::CodecResult;
 using testing::CodecRun;
 using testing::describeWebSocket;
+using testing::kBinary;
+using testing::kFin;
+using testing::kPing;
+using testing::kRsv1;
+using testing::kText;
 using testing::serverFrame;
 using Strings = std::vector<std::string>;
 
-constexpr unsigned kFin = 0x80;
-constexpr unsigned kRsv1 = 0x40;
-constexpr unsigned kText = 1;
-constexpr unsigned kBinary = 2;
-constexpr unsigned kPing = 9;
 constexpr auto kNone = WebSocketContext::kNone;
 constexpr auto kTakeover = WebSocketContext::kTakeover;
 

@@ -22,17 +22,16 @@ using testing::CodecProperty;
 using testing::CodecResult;
 using testing::CodecRun;
 using testing::describeWebSocket;
+using testing::kBinary;
+using testing::kClose;
+using testing::kContinuation;
+using testing::kFin;
+using testing::kMore;
+using testing::kPing;
+using testing::kPong;
+using testing::kText;
 using testing::serverFrame;
 using Strings = std::vector<std::string>;
-
-constexpr unsigned kFin = 0x80;
-constexpr unsigned kMore = 0;
-constexpr unsigned kContinuation = 0;
-constexpr unsigned kText = 1;
-constexpr unsigned kBinary = 2;
-constexpr unsigned kClose = 8;
-constexpr unsigned kPing = 9;
-constexpr unsigned kPong = 10;
 
 constexpr WebSocketLimits kSmall{
     .maxMessageSize = 1000, .maxFrameSize = 600, .maxFragments = 4};

@@ -13,6 +13,17 @@
 
 namespace brigade::testing {
 
+// Of the first byte: its bits, and opcodes.
+constexpr unsigned kFin = 0x80;
+constexpr unsigned kMore = 0;  // no FIN
+constexpr unsigned kRsv1 = 0x40;
+constexpr unsigned kContinuation = 0;
+constexpr unsigned kText = 1;
+constexpr unsigned kBinary = 2;
+constexpr unsigned kClose = 8;
+constexpr unsigned kPing = 9;
+constexpr unsigned kPong = 10;
+
 // The second byte of a header and the length behind it.
 inline std::string frameLength(std::size_t length, unsigned masked = 0x80) {
   std::string bytes;
