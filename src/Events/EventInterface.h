@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "brigade/Events/FileDescriptor.h"
+
 namespace brigade {
 
 // CLOCK_MONOTONIC: a change of the wall clock moves no timer.
@@ -76,6 +78,13 @@ class EventInterface {
   // and watcher. Throws std::system_error when the kernel (or the backend:
   // select knows descriptors below 1024 only) refuses the descriptor.
   virtual void add(int fd, Interest interest, Watcher& watcher) = 0;
+
+  // The same of a descriptor that has its owner: it is known to be open, which
+  // spares libev's loop a system call.
+  virtual void add(const FileDescriptor& fd, Interest interest,
+                   Watcher& watcher) {
+    add(fd.get(), interest, watcher);
+  }
 
   // Before the descriptor is closed. From then on its watcher is not called,
   // not even for readiness that this turn has already seen, and the number

@@ -196,7 +196,20 @@ LibevLoop::LibevLoop(std::unique_ptr<State> state) : state_(std::move(state)) {
 
 LibevLoop::~LibevLoop() { dropCallbacks(); }
 
+// libev would find out in the middle of a turn, and abort.
 void LibevLoop::add(int fd, Interest interest, Watcher& watcher) {
+  if (state_->find(fd) == nullptr && ::fcntl(fd, F_GETFD) < 0) {
+    refuse(fd, EBADF);
+  }
+  put(fd, interest, watcher);
+}
+
+void LibevLoop::add(const FileDescriptor& fd, Interest interest,
+                    Watcher& watcher) {
+  put(fd.get(), interest, watcher);
+}
+
+void LibevLoop::put(int fd, Interest interest, Watcher& watcher) {
   if (ev_io* const io = state_->find(fd)) {
     const bool sameWatcher = io->data == &watcher;
     state_->change(*io, interest, watcher);
@@ -206,17 +219,12 @@ void LibevLoop::add(int fd, Interest interest, Watcher& watcher) {
       ready().forget(fd);
     }
   } else {
-    checkNew(fd);
+    if (fd < 0) refuse(fd, EBADF);
+    if (state_->backend.flag == EVBACKEND_SELECT && fd >= FD_SETSIZE) {
+      refuse(fd, EINVAL, ": select(2) knows those below 1024 only");
+    }
     ready().makeRoom(fd);
     state_->start(fd, interest, watcher);
-  }
-}
-
-// libev would find out in the middle of a turn, and abort.
-void LibevLoop::checkNew(int fd) const {
-  if (fd < 0 || ::fcntl(fd, F_GETFD) < 0) refuse(fd, EBADF);
-  if (state_->backend.flag == EVBACKEND_SELECT && fd >= FD_SETSIZE) {
-    refuse(fd, EINVAL, ": select(2) knows those below 1024 only");
   }
 }
 

@@ -31,6 +31,8 @@ class LibevLoop final : public detail::LoopBase {
   using LoopBase::add;
   using LoopBase::del;
   void add(int fd, Interest interest, Watcher& watcher) override;
+  void add(const FileDescriptor& fd, Interest interest,
+           Watcher& watcher) override;
   void del(int fd) override;
   std::string_view name() const override;
   void setPulse(Pulse& pulse) override;
@@ -44,7 +46,7 @@ class LibevLoop final : public detail::LoopBase {
   std::size_t watchedCount() const override;
   void closeInChild() override;
 
-  void checkNew(int fd) const;
+  void put(int fd, Interest interest, Watcher& watcher);
 
   std::unique_ptr<State> state_;
 };

@@ -329,6 +329,22 @@ TEST_P(EventLoopTest, DelIgnoresDescriptorsItDoesNotKnow) {
   loop->del(pair.far.get());
 }
 
+TEST_P(EventLoopTest, ADescriptorWithItsOwnerIsWatchedLikeItsNumber) {
+  const SocketPair pair;
+  On watcher([&](Ready) { loop->stop(); });
+  loop->add(pair.near, Interest::kRead, watcher);
+  loop->add(pair.near.get(), Interest::kReadWrite, watcher);
+  loop->add(pair.near, Interest::kRead, watcher);
+  pair.feed();
+  run();
+  EXPECT_EQ(watcher.calls, 1);
+  EXPECT_FALSE(watcher.last.write);
+  loop->del(pair.near.get());
+  EXPECT_THROW(loop->add(FileDescriptor(), Interest::kRead, watcher),
+               std::system_error);
+  loop->loop();  // Nothing is registered: returns.
+}
+
 TEST_P(EventLoopTest, AddRefusesADescriptorThatIsNotOpen) {
   On watcher([](Ready) {});
   for (const int fd : {-1, 987}) {
