@@ -20,6 +20,8 @@ class Echo : public brigade::WebSocketWorker {
 
   void onWorkerStart() override {
     web_ = address.starts_with("http") || address.starts_with("websocket");
+    // Those are what an HTTP server needs.
+    if (!web_) idleTimeout = packageTimeout = {};
   }
 
   // http://, and websocket:// for who does not upgrade
@@ -44,10 +46,7 @@ class Echo : public brigade::WebSocketWorker {
 
   // every other protocol
   void onConnect(brigade::TcpConnection& connection) override {
-    WebSocketWorker::onConnect(connection);
-    if (web_) return;
-    connection.setIdleTimeout({});
-    connection.setPackageTimed(false);
+    if (web_) WebSocketWorker::onConnect(connection);
   }
   void onMessage(brigade::TcpConnection& connection,
                  const brigade::Message& message) override {

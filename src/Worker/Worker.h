@@ -82,8 +82,8 @@ class Worker : public ConnectionHandler {
 
   // ---- Callbacks in a worker process, besides those of ConnectionHandler.
 
-  // Before anything is accepted. An exception means that the process cannot
-  // start.
+  // Before anything is accepted: what the settings say of connections may still
+  // be changed here. An exception means that the process cannot start.
   virtual void onWorkerStart() {}
   // At its end, before its connections are closed. Not after a crash.
   virtual void onWorkerStop() {}

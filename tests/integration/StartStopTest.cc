@@ -353,6 +353,14 @@ TEST_F(StartStopTest, CallbacksComeInTheirOrder) {
   EXPECT_EQ(std::count(names.begin(), names.end(), "onWorkerExit"), 3);
 }
 
+TEST_F(StartStopTest, SettingsOfConnectionsMayBeChangedInOnWorkerStart) {
+  program.start({"--workers", "1"}, {"MAX_PACKAGE_SIZE=16"});
+  EXPECT_EQ(Client(program.port()).ask("echo short"), "short");
+  Client refused(program.port());
+  ASSERT_TRUE(refused.send("echo a line of more than that\n"));
+  EXPECT_EQ(refused.line(), std::nullopt);
+}
+
 TEST_F(StartStopTest, TwoWorkersListenOnTheirOwn) {
   program.start({"--workers", "2", "--workers", "second=1"},
                 {"SECOND=text://127.0.0.1:0"});

@@ -72,6 +72,8 @@ class Subject : public brigade::Worker {
 
   void onWorkerStart() override {
     note("onWorkerStart " + std::to_string(index()));
+    const std::string longest = variable("MAX_PACKAGE_SIZE");
+    if (!longest.empty()) maxPackageSize = std::stoul(longest);
     if (isMeant("DIE_AT_START")) ::_exit(3);
     if (std::filesystem::exists(variable("FAIL_IF_EXISTS"))) {
       throw std::runtime_error("poisoned");

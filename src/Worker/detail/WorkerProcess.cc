@@ -102,8 +102,8 @@ void WorkerProcess::acceptFor(unsigned slot) {
 void WorkerProcess::start() {
   becomeWorker();
   watchSignals();
-  openTable();
   worker_.onWorkerStart();
+  openTable();
   acceptFor(place_.slot);
   channel_->send({FrameKind::kReady});
 }
