@@ -39,7 +39,7 @@ std::string batchOf(ProtocolInterface& codec, std::size_t size,
 // Arguments: bytes of a message, messages of a batch.
 void echo(benchmark::State& state, std::string_view scheme) {
   const ProtocolRegistry registry;
-  const std::unique_ptr<ProtocolInterface> codec = registry.find(scheme)();
+  const std::shared_ptr<ProtocolInterface> codec = registry.find(scheme)();
   std::string batch = batchOf(*codec, static_cast<std::size_t>(state.range(0)),
                               static_cast<std::size_t>(state.range(1)));
   Output out;
@@ -57,7 +57,7 @@ void unfinishedLine(benchmark::State& state) {
   const std::string line =
       std::string(static_cast<std::size_t>(state.range(0)), 'm') + '\n';
   for (auto _ : state) {
-    const std::unique_ptr<ProtocolInterface> codec = registry.find("text")();
+    const std::shared_ptr<ProtocolInterface> codec = registry.find("text")();
     for (std::size_t size = kPiece; size < line.size(); size += kPiece) {
       benchmark::DoNotOptimize(
           codec->input(std::string_view(line).substr(0, size)));

@@ -69,8 +69,8 @@ int CodecFuzz::run(const std::uint8_t* data, std::size_t size) const {
 
 CodecFuzz::Whole CodecFuzz::runWhole(std::string_view stream) const {
   Whole whole;
-  const std::unique_ptr<ProtocolInterface> codec = make();
-  const std::unique_ptr<ProtocolInterface> encoder = make();
+  const std::shared_ptr<ProtocolInterface> codec = make();
+  const std::shared_ptr<ProtocolInterface> encoder = make();
   const auto send = [&](const Message& message) {
     if (!survives(message)) return;
     whole.sent.push_back(describe(message));
@@ -90,7 +90,7 @@ CodecFuzz::Whole CodecFuzz::runWhole(std::string_view stream) const {
 
 void CodecFuzz::runCut(const Whole& whole, std::string_view stream,
                        const std::vector<std::size_t>& steps) const {
-  const std::unique_ptr<ProtocolInterface> codec = make();
+  const std::shared_ptr<ProtocolInterface> codec = make();
   CodecRun run(*codec, kept().memory, describe);
   for (const std::size_t step : steps) {
     run.feed(stream.substr(0, step));
@@ -111,7 +111,7 @@ void CodecFuzz::runCut(const Whole& whole, std::string_view stream,
 }
 
 void CodecFuzz::runBack(const Whole& whole) const {
-  const std::unique_ptr<ProtocolInterface> codec = make();
+  const std::shared_ptr<ProtocolInterface> codec = make();
   CodecRun run(*codec, kept().memory, describe);
   run.feed(whole.bytes);
   checkPromises(run);

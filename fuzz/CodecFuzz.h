@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "brigade/Protocol/ProtocolInterface.h"
+#include "brigade/Protocol/ProtocolRegistry.h"
 #include "tests/support/CodecRun.h"
 
 namespace brigade::fuzz {
@@ -29,7 +30,7 @@ namespace brigade::fuzz {
 struct CodecFuzz {
   static constexpr std::size_t kMaxCuts = 16;
 
-  std::function<std::unique_ptr<ProtocolInterface>()> make;
+  ProtocolFactory make;
   testing::Describe describe = testing::dataOf;
   // Whether a message can be sent so that it arrives as it is.
   std::function<bool(const Message&)> survives = [](const Message&) {

@@ -36,7 +36,7 @@ ConnectionTable::~ConnectionTable() {
 
 TcpConnection& ConnectionTable::adopt(FileDescriptor socket,
                                       const Endpoint& remote) {
-  std::unique_ptr<ProtocolInterface> protocol = factory_();
+  std::shared_ptr<ProtocolInterface> protocol = factory_();
   if (!protocol) throw std::logic_error("the protocol's factory made nothing");
   const std::uint32_t index = takePlace();
   const ConnectionId id{index, generations_[index]};
@@ -46,7 +46,7 @@ TcpConnection& ConnectionTable::adopt(FileDescriptor socket,
   try {
     connection->begin();
   } catch (...) {
-    if (connection->watched_ != 0) loop_.del(connection->fd_);
+    if (connection->watched_ != 0) loop_.del(connection->socket_.get());
     givePlace(*connection);
     throw;
   }
@@ -120,7 +120,7 @@ void ConnectionTable::bury(const Closed& closed) {
 // Without memory or a place in the loop's table the peer may see a reset.
 void ConnectionTable::linger(TcpConnection& connection) {
   try {
-    lingering_.add(FileDescriptor(std::exchange(connection.fd_, -1)));
+    lingering_.add(std::move(connection.socket_));
   } catch (const std::exception& e) {
     connection.report(ErrorCode::kSendFailed, e.what());
   }
@@ -134,7 +134,7 @@ void ConnectionTable::givePlace(TcpConnection& connection) {
 }
 
 // A codec may be replaced from inside a message that points into it.
-void ConnectionTable::retire(std::unique_ptr<ProtocolInterface> protocol) {
+void ConnectionTable::retire(std::shared_ptr<ProtocolInterface> protocol) {
   if (retired_.empty()) {
     loop_.defer([this] { retired_.clear(); });
   }

@@ -128,7 +128,7 @@ class ConnectionTable {
   detail::Transport& transport() {
     return transport_ != nullptr ? *transport_ : plain_;
   }
-  void retire(std::unique_ptr<ProtocolInterface> protocol);
+  void retire(std::shared_ptr<ProtocolInterface> protocol);
   std::unique_ptr<detail::ReceiveTail> takeTail();
   void giveTail(std::unique_ptr<detail::ReceiveTail> tail);
 
@@ -151,7 +151,7 @@ class ConnectionTable {
   detail::LingeringSockets lingering_;
   std::vector<std::unique_ptr<detail::ReceiveTail>> spareTails_;
 
-  std::vector<std::unique_ptr<ProtocolInterface>> retired_;
+  std::vector<std::shared_ptr<ProtocolInterface>> retired_;
 
   std::vector<std::unique_ptr<Place[]>> chunks_;
   std::vector<std::uint32_t> generations_;  // odd: taken

@@ -30,16 +30,17 @@ std::uint32_t clampSize(std::size_t bytes) {
 
 TcpConnection::TcpConnection(ConnectionTable& table, ConnectionId id,
                              FileDescriptor socket, const Endpoint& remote,
-                             std::unique_ptr<ProtocolInterface> protocol)
+                             std::shared_ptr<ProtocolInterface> codec)
     : table_(table),
-      protocol_(std::move(protocol)),
-      fd_(socket.release()),
+      protocol_(codec.get()),
+      socket_(std::move(socket)),
       maxPackageSize_(clampSize(table.limits_.maxPackageSize)),
       maxSendBufferSize_(clampSize(table.limits_.maxSendBufferSize)),
       remote_(remote),
-      id_(id) {}
+      id_(id),
+      codec_(std::move(codec)) {}
 
-TcpConnection::~TcpConnection() { FileDescriptor closer(fd_); }
+TcpConnection::~TcpConnection() = default;
 
 void TcpConnection::begin() {
   watch();
@@ -53,7 +54,7 @@ void TcpConnection::flush(Output& output) {
   const std::span<const iovec> pieces = output.pieces();
   std::size_t sent = 0;
   if (!queue_ && !output.empty()) {
-    const ssize_t result = table_.send(fd_, pieces);
+    const ssize_t result = table_.send(socket_.get(), pieces);
     if (result < 0 && result != -EAGAIN) {
       output.forgetBytes();
       sendFailed(static_cast<int>(-result));
@@ -102,12 +103,13 @@ ssize_t TcpConnection::receiveBehindShortTail() {
     kept = tail_->size();
     std::memcpy(buffer, tail_->bytes().data(), kept);
   }
-  return table_.receive(fd_, buffer + kept, ConnectionTable::kReceive);
+  return table_.receive(socket_.get(), buffer + kept,
+                        ConnectionTable::kReceive);
 }
 
 void TcpConnection::onReadable() {
   // Wanted behind the system call, and cold when there are many.
-  __builtin_prefetch(protocol_.get());
+  __builtin_prefetch(protocol_);
   const bool longTail = tail_ && tail_->size() > detail::ReceiveTail::kShort;
   const ssize_t received =
       longTail ? receiveIntoTail() : receiveBehindShortTail();
@@ -137,7 +139,7 @@ void TcpConnection::onReady(Ready ready) {
 ssize_t TcpConnection::receiveIntoTail() {
   tail_->reserve();
   const ssize_t received =
-      table_.receive(fd_, tail_->spare(), tail_->spareSize());
+      table_.receive(socket_.get(), tail_->spare(), tail_->spareSize());
   if (received > 0) tail_->commit(static_cast<std::size_t>(received));
   return received;
 }
@@ -295,7 +297,7 @@ SendResult TcpConnection::write(const Message& message,
 }
 
 SendResult TcpConnection::send(const Message& message) {
-  return write(message, protocol_.get());
+  return write(message, protocol_);
 }
 
 SendResult TcpConnection::sendRaw(std::string_view bytes) {
@@ -307,7 +309,7 @@ SendResult TcpConnection::sendAlways(const Message& message) {
     table_.counters_.sendFailures.add();
     return SendResult::kDropped;
   }
-  return put(message, protocol_.get());
+  return put(message, protocol_);
 }
 
 SendResult TcpConnection::sendFile(FileDescriptor file, std::uint64_t offset,
@@ -367,11 +369,12 @@ void TcpConnection::onWritable() {
   const auto part = queue_->frontFile();
   ssize_t result;
   if (part) {
-    result = table_.transport().sendFile(fd_, part->file, part->offset,
-                                         std::min(part->size, kMaxSendFile));
+    result =
+        table_.transport().sendFile(socket_.get(), part->file, part->offset,
+                                    std::min(part->size, kMaxSendFile));
     if (result == 0) result = -ENODATA;
   } else {
-    result = table_.send(fd_, queue_->front());
+    result = table_.send(socket_.get(), queue_->front());
   }
   if (result == -EAGAIN) return;
   if (result < 0) {
@@ -402,20 +405,20 @@ void TcpConnection::onDrained() {
   if (status_ == Status::kClosing) {
     finish(0);
   } else if (outputEnds_) {
-    ::shutdown(fd_, SHUT_WR);
+    ::shutdown(socket_.get(), SHUT_WR);
   }
 }
 
 void TcpConnection::endOutput() {
   outputEnds_ = true;
-  if (!queue_) ::shutdown(fd_, SHUT_WR);
+  if (!queue_) ::shutdown(socket_.get(), SHUT_WR);
 }
 
 // Past the mark as well: nothing can follow it.
 void TcpConnection::close(const Message& last) {
   if (status_ != Status::kEstablished) return;
   try {
-    if (!outputEnds_) put(last, protocol_.get());
+    if (!outputEnds_) put(last, protocol_);
   } catch (...) {
     close();
     throw;
@@ -447,9 +450,9 @@ void TcpConnection::watch() {
   if (wanted == watched_) return;
   watched_ = wanted;
   if (wanted == 0) {
-    table_.loop_.del(fd_);
+    table_.loop_.del(socket_.get());
   } else {
-    table_.loop_.add(fd_, static_cast<Interest>(wanted), *this);
+    table_.loop_.add(socket_, static_cast<Interest>(wanted), *this);
   }
 }
 
@@ -465,7 +468,8 @@ void TcpConnection::guarded(
 Endpoint TcpConnection::local() const {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  if (::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+  if (::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address),
+                    &length) != 0) {
     return Endpoint();
   }
   return Endpoint(address);
@@ -479,8 +483,9 @@ std::size_t TcpConnection::sendQueueSize() const {
   return queue_ ? queue_->size() : 0;
 }
 
-void TcpConnection::setProtocol(std::unique_ptr<ProtocolInterface> protocol) {
-  table_.retire(std::exchange(protocol_, std::move(protocol)));
+void TcpConnection::setProtocol(std::shared_ptr<ProtocolInterface> codec) {
+  protocol_ = codec.get();
+  table_.retire(std::exchange(codec_, std::move(codec)));
 }
 
 void TcpConnection::setMaxSendBufferSize(std::size_t bytes) {

@@ -140,7 +140,7 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   void setPackageTimed(bool timed);
   // Another codec from the next packet on (HTTP's Upgrade). The one before
   // lives until the end of the turn.
-  void setProtocol(std::unique_ptr<ProtocolInterface> protocol);
+  void setProtocol(std::shared_ptr<ProtocolInterface> codec);
 
  private:
   friend class ConnectionTable;
@@ -162,7 +162,7 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
 
   TcpConnection(ConnectionTable& table, ConnectionId id, FileDescriptor socket,
                 const Endpoint& remote,
-                std::unique_ptr<ProtocolInterface> protocol);
+                std::shared_ptr<ProtocolInterface> codec);
   ~TcpConnection();
   // Apart from the constructor: it may throw, and then there is a connection
   // to destroy.
@@ -220,12 +220,12 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   // What every message needs comes first, right behind Watcher: with hundreds
   // of connections each line of it is fetched anew.
   ConnectionTable& table_;
-  std::unique_ptr<ProtocolInterface> protocol_;
+  ProtocolInterface* protocol_;  // codec_, without a way to a colder line
   std::unique_ptr<detail::ReceiveTail> tail_;
   std::unique_ptr<detail::SendQueue> queue_;
   std::uint64_t bytesRead_ = 0;
   std::uint64_t bytesWritten_ = 0;
-  int fd_;
+  FileDescriptor socket_;
   std::uint32_t maxPackageSize_;
   Status status_ = Status::kEstablished;
   std::uint8_t watched_ = 0;  // the Interest the loop knows; 0: none
@@ -244,6 +244,7 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   Endpoint remote_;
   ConnectionId id_;
   std::unique_ptr<Extras> extras_;
+  std::shared_ptr<ProtocolInterface> codec_;
 };
 
 }  // namespace brigade

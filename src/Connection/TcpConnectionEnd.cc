@@ -53,7 +53,7 @@ void TcpConnection::sendFailed(int error) {
 void TcpConnection::finish(int sendError) {
   if (status_ == Status::kClosed) return;
   status_ = Status::kClosed;
-  if (watched_ != 0) table_.loop_.del(fd_);
+  if (watched_ != 0) table_.loop_.del(socket_.get());
   watched_ = 0;
   table_.wheel_.clear(*this);
   linger_ = !ended_ && sendError == 0;

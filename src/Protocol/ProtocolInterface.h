@@ -2,7 +2,8 @@
 
 // ProtocolInterface: a codec cuts received bytes into packets and turns
 // messages into bytes. Pure: it sees no socket and no clock. One object per
-// connection, made by the registry's factory, so a codec can hold state.
+// connection, made by the registry's factory, so a codec can hold state; one
+// that holds none may serve them all.
 // The caller feeds it: input() with all bytes not yet consumed, and after each
 // whole packet decode() with exactly that packet.
 

@@ -19,17 +19,24 @@ bool isScheme(std::string_view name) {
 }
 
 template <typename Codec>
-std::unique_ptr<ProtocolInterface> make() {
-  return std::make_unique<Codec>();
+std::shared_ptr<ProtocolInterface> make() {
+  return std::make_shared<Codec>();
+}
+
+// A codec without state: with many connections, each of its own would be
+// fetched from memory for every message.
+template <typename Codec>
+ProtocolFactory share() {
+  return [codec = std::make_shared<Codec>()] { return codec; };
 }
 
 }  // namespace
 
 ProtocolRegistry::ProtocolRegistry()
-    : factories_{{"frame", make<Frame>},
-                 {"tcp", make<Tcp>},
+    : factories_{{"frame", share<Frame>()},
+                 {"tcp", share<Tcp>()},
                  {"text", make<Text>},
-                 {"unix", make<Tcp>}} {}
+                 {"unix", share<Tcp>()}} {}
 
 void ProtocolRegistry::add(std::string_view scheme, ProtocolFactory factory) {
   const std::string name(scheme);

@@ -15,8 +15,9 @@
 
 namespace brigade {
 
-// Called once per connection, in the worker process.
-using ProtocolFactory = std::function<std::unique_ptr<ProtocolInterface>()>;
+// Called once per connection, in the worker process. A codec without state may
+// be the same one for all connections of the process.
+using ProtocolFactory = std::function<std::shared_ptr<ProtocolInterface>()>;
 
 // "unknown protocol 'gopher': have frame, tcp, text, unix".
 class UnknownProtocol : public std::invalid_argument {

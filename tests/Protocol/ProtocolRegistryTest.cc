@@ -22,7 +22,7 @@ std::unique_ptr<ProtocolInterface> makeMine() {
 
 template <typename Codec>
 bool makes(const ProtocolRegistry& registry, std::string_view scheme) {
-  const std::unique_ptr<ProtocolInterface> codec = registry.find(scheme)();
+  const std::shared_ptr<ProtocolInterface> codec = registry.find(scheme)();
   return dynamic_cast<Codec*>(codec.get()) != nullptr;
 }
 
@@ -45,10 +45,18 @@ TEST(ProtocolRegistry, KnowsThePlainProtocols) {
   EXPECT_TRUE(makes<Frame>(registry, "frame"));
 }
 
-TEST(ProtocolRegistry, MakesACodecForEachConnection) {
+TEST(ProtocolRegistry, MakesACodecWithStateForEachConnection) {
   const ProtocolRegistry registry;
   const ProtocolFactory& factory = registry.find("text");
   EXPECT_NE(factory(), factory());
+}
+
+TEST(ProtocolRegistry, ACodecWithoutStateIsOneForAllConnections) {
+  const ProtocolRegistry registry;
+  for (const char* scheme : {"tcp", "unix", "frame"}) {
+    const ProtocolFactory& factory = registry.find(scheme);
+    EXPECT_EQ(factory(), factory()) << scheme;
+  }
 }
 
 TEST(ProtocolRegistry, TakesAProtocolOfTheProgram) {

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "brigade/Protocol/ProtocolInterface.h"
+#include "brigade/Protocol/ProtocolRegistry.h"
 #include "tests/support/CodecRun.h"
 #include "tests/support/GuardedBytes.h"
 
@@ -33,7 +34,7 @@ namespace brigade::testing {
 
 class CodecProperty {
  public:
-  using Factory = std::function<std::unique_ptr<ProtocolInterface>()>;
+  using Factory = ProtocolFactory;
 
   // kJoined: a codec that streams gives pieces as they come; only the texts
   // of its messages, joined, are the same.
@@ -69,7 +70,7 @@ class CodecProperty {
   // for the first two pages (a header may be read again) and the last two.
   // A codec that starts over crashes. Once all is there, all is readable.
   void scansOnce(std::string_view packet, std::size_t step = 1) const {
-    const std::unique_ptr<ProtocolInterface> codec = make_();
+    const std::shared_ptr<ProtocolInterface> codec = make_();
     GuardedBytes memory(packet);
     const std::size_t page = pageSize();
     char* begin = memory.pages() + memory.room() - packet.size();
@@ -89,7 +90,7 @@ class CodecProperty {
 
   // encode() of `message`, decoded again, is the message, in one packet.
   void survives(const Message& message) const {
-    const std::unique_ptr<ProtocolInterface> encoder = make_();
+    const std::shared_ptr<ProtocolInterface> encoder = make_();
     const CodecResult result = whole(encoded(*encoder, message));
     const std::vector<std::string> expected = {describe_(message)};
     EXPECT_EQ(result.messages, expected);
@@ -127,7 +128,7 @@ class CodecProperty {
 
   Outcome cut(std::string_view stream, const Cuts& cuts,
               const Lengths& packets = {}) const {
-    const std::unique_ptr<ProtocolInterface> codec = make_();
+    const std::shared_ptr<ProtocolInterface> codec = make_();
     CodecMemory memory;
     CodecRun run(*codec, memory, describe_);
     std::size_t begin = 0;
