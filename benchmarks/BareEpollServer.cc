@@ -1,9 +1,11 @@
-// The baseline that brigade is compared with: an echo server of one thread,
-// with the fewest system calls that epoll allows: one recv and one send per
-// readable event, one accept4 per connection and, shared by all events of a
-// turn, one epoll_wait. It does no more than what an echo needs, and yet
-// answers every peer correctly: short sends and cut lines are kept.
-//   bench_bare_epoll tcp|text PORT      port 0: the kernel picks
+// The baseline that brigade is compared with: a server of one thread, with the
+// fewest system calls that epoll allows: one recv and one send per readable
+// event, one accept4 per connection and, shared by all events of a turn, one
+// epoll_wait. It does no more than its answers need, and yet answers every peer
+// correctly: short sends, cut lines and cut requests are kept.
+//   bench_bare_epoll tcp|text|http PORT      port 0: the kernel picks
+// tcp and text send back what they get; http takes whatever ends with an empty
+// line for a request, and answers it with "Hello, World!".
 // Prints the port that it listens on, and serves until a signal ends it.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +18,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -32,7 +35,7 @@ namespace {
 constexpr std::size_t kBuffer = 64 * 1024;
 constexpr int kBacklog = 4096;
 
-enum class Mode : std::uint8_t { kRaw, kLines };
+enum class Mode : std::uint8_t { kRaw, kLines, kHttp };
 
 [[noreturn]] void fail(const char* call) {
   throw std::system_error(errno, std::generic_category(), call);
@@ -74,6 +77,50 @@ std::size_t wholeLines(const char* bytes, std::size_t size) {
   return static_cast<std::size_t>(begin - bytes);
 }
 
+// The same for the heads of requests, and how many those are.
+std::size_t wholeHeads(const char* bytes, std::size_t size,
+                       std::size_t& count) {
+  constexpr std::string_view kEnd = "\r\n\r\n";
+  const char* begin = bytes;
+  const char* const end = bytes + size;
+  while (const void* found =
+             memmem(begin, static_cast<std::size_t>(end - begin), kEnd.data(),
+                    kEnd.size())) {
+    begin = static_cast<const char*>(found) + kEnd.size();
+    ++count;
+  }
+  return static_cast<std::size_t>(begin - bytes);
+}
+
+// Answers to HTTP requests, made once a second.
+class Answers {
+ public:
+  void update() {
+    const std::time_t now = std::time(nullptr);
+    if (now == second_) return;
+    second_ = now;
+    std::tm fields{};
+    gmtime_r(&now, &fields);
+    std::array<char, 256> text;
+    size_ = std::strftime(text.data(), text.size(),
+                          "HTTP/1.1 200 OK\r\nDate: %a, %d %b %Y %T GMT\r\n"
+                          "Content-Type: text/plain\r\nContent-Length: 13\r\n"
+                          "\r\nHello, World!",
+                          &fields);
+    answers_.assign(text.data(), size_);
+  }
+
+  std::string_view first(std::size_t count) {
+    while (answers_.size() < count * size_) answers_.append(answers_, 0, size_);
+    return std::string_view(answers_).substr(0, count * size_);
+  }
+
+ private:
+  std::time_t second_ = 0;
+  std::size_t size_ = 0;  // of one
+  std::string answers_;
+};
+
 class BareEpollServer {
  public:
   BareEpollServer(Mode mode, std::uint16_t port)
@@ -97,6 +144,7 @@ class BareEpollServer {
       const int count =
           epoll_wait(epoll_.get(), events.data(), events.size(), -1);
       if (count < 0 && errno != EINTR) fail("epoll_wait");
+      if (mode_ == Mode::kHttp) answers_.update();
       for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
         dispatch(event.data.fd, event.events);
@@ -107,7 +155,7 @@ class BareEpollServer {
  private:
   // What some connections need to keep, a few of them and not for long.
   struct Rest {
-    std::string line;    // received, without its end yet
+    std::string line;    // received, without its end yet; or a request
     std::string unsent;  // what the socket did not take
   };
 
@@ -162,7 +210,7 @@ class BareEpollServer {
     const ssize_t got = recv(fd, buffer_.data() + kept, kBuffer - kept, 0);
     if (got > 0) {
       if (kept > 0) rests_.erase(fd);
-      echo(fd, kept + static_cast<std::size_t>(got));
+      answer(fd, kept + static_cast<std::size_t>(got));
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
       close(fd);
     }
@@ -177,20 +225,35 @@ class BareEpollServer {
     return line.size();
   }
 
-  void echo(int fd, std::size_t size) {
-    const std::size_t answer =
-        mode_ == Mode::kRaw ? size : wholeLines(buffer_.data(), size);
-    if (answer < size) {
-      if (answer == 0 && size == kBuffer) return close(fd);
-      rests_[fd].line.assign(buffer_.data() + answer, size - answer);
+  void answer(int fd, std::size_t size) {
+    std::size_t requests = 0;
+    const std::size_t used = wholeBytes(size, requests);
+    if (used < size) {
+      if (used == 0 && size == kBuffer) return close(fd);
+      rests_[fd].line.assign(buffer_.data() + used, size - used);
     }
-    if (answer == 0) return;
-    const ssize_t sent = send(fd, buffer_.data(), answer, MSG_NOSIGNAL);
-    if (sent == static_cast<ssize_t>(answer)) return;
+    if (used == 0) return;
+    const std::string_view bytes = mode_ == Mode::kHttp
+                                       ? answers_.first(requests)
+                                       : std::string_view(buffer_.data(), used);
+    const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent == static_cast<ssize_t>(bytes.size())) return;
     if (sent < 0 && errno != EAGAIN) return close(fd);
-    const std::size_t done = sent < 0 ? 0 : static_cast<std::size_t>(sent);
-    rests_[fd].unsent.assign(buffer_.data() + done, answer - done);
+    rests_[fd].unsent =
+        bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
     watch(EPOLL_CTL_MOD, fd, EPOLLOUT);
+  }
+
+  std::size_t wholeBytes(std::size_t size, std::size_t& requests) const {
+    switch (mode_) {
+      case Mode::kRaw:
+        break;
+      case Mode::kLines:
+        return wholeLines(buffer_.data(), size);
+      case Mode::kHttp:
+        return wholeHeads(buffer_.data(), size, requests);
+    }
+    return size;
   }
 
   // Reads nothing more from the peer until it has taken all of its answer.
@@ -212,12 +275,14 @@ class BareEpollServer {
   FileDescriptor epoll_{epoll_create1(EPOLL_CLOEXEC)};
   std::vector<FileDescriptor> sockets_;  // by their number
   std::unordered_map<int, Rest> rests_;  // as a rule empty
+  Answers answers_;
   std::array<char, kBuffer> buffer_;
 };
 
 Mode parseMode(std::string_view word) {
   if (word == "tcp") return Mode::kRaw;
   if (word == "text") return Mode::kLines;
+  if (word == "http") return Mode::kHttp;
   throw std::invalid_argument("no such protocol: " + std::string(word));
 }
 
@@ -236,7 +301,7 @@ std::uint16_t parsePort(std::string_view word) {
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fprintf(stderr, "usage: %s tcp|text PORT\n", argv[0]);
+    std::fprintf(stderr, "usage: %s tcp|text|http PORT\n", argv[0]);
     return 2;
   }
   try {

@@ -9,6 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "Exchange.h"
+
 namespace brigade::bench {
 
 namespace {
@@ -26,7 +28,7 @@ constexpr std::size_t kOpening = 64;
 
 }  // namespace
 
-Load::Load(const Target& target, const Payload& payload, Then then)
+Load::Load(const Target& target, Payload& payload, Then then)
     : target_(target),
       payload_(payload),
       then_(then),
@@ -77,7 +79,11 @@ std::string_view Load::batchOf(std::size_t index) const {
 }
 
 void Load::connect(std::size_t index) {
-  connections_[index].socket = target_.connect(connects_++);
+  FileDescriptor& socket = connections_[index].socket;
+  socket = target_.connect(connects_++);
+  if (!payload_.greeting().empty()) {
+    exchange(socket.get(), payload_.greeting(), 101);
+  }
   watch(EPOLL_CTL_ADD, index, EPOLLIN);
 }
 
@@ -119,9 +125,9 @@ void Load::receive(std::size_t index) {
   if (got < 0) fail("recv");
   if (got == 0) throw std::runtime_error("the server closed a connection");
   const std::string_view answer(buffer_.data(), static_cast<std::size_t>(got));
-  verify(batchOf(index), connection.received, answer);
+  payload_.verify(index, connection.number, connection.received, answer);
   connection.received += answer.size();
-  if (connection.received < payload_.batchSize()) return;
+  if (connection.received < payload_.answerSize()) return;
   ++batches_;
   --waiting_;
   if (busy_) next(index);

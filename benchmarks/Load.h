@@ -24,7 +24,7 @@ enum class Then : std::uint8_t { kSendAgain, kReconnect };
 class Load {
  public:
   // Both outlive the load.
-  Load(const Target& target, const Payload& payload, Then then);
+  Load(const Target& target, Payload& payload, Then then);
 
   // All of these throw std::system_error when a call fails, and
   // std::runtime_error for a wrong answer, for a connection that the server
@@ -62,7 +62,7 @@ class Load {
   void failWhenStalled() const;
 
   const Target& target_;
-  const Payload& payload_;
+  Payload& payload_;
   const Then then_;
   FileDescriptor epoll_;
   std::vector<Connection> connections_;

@@ -8,10 +8,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "Exchange.h"
 #include "Load.h"
 #include "Meter.h"
 #include "Payload.h"
@@ -22,7 +24,9 @@ namespace {
 
 constexpr const char* kHelp = R"(usage: bench_load [OPTION ...] HOST PORT
 
-  --protocol raw|text   text: each message is a line (raw)
+  --protocol NAME       raw (as it is by itself), text: each message is a line,
+                        websocket or websocket-binary, or http: GET / and
+                        whatever the server says to that first
   --connections N       (64)
   --size BYTES          of a message, a line with its end (32)
   --depth N             messages that a connection sends at once; it sends the
@@ -40,8 +44,12 @@ the kernel's estimate of its user and system part) and of the client's. Between
 that, and until standard input ends, the connections are idle.
 )";
 
+// As short as a program would write it.
+constexpr std::string_view kGet =
+    "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
+
 struct Options {
-  Protocol protocol = Protocol::kRaw;
+  std::optional<Protocol> echoed = Protocol::kRaw;  // none: HTTP
   std::size_t connections = 64;
   std::size_t size = 32;
   std::size_t depth = 1;
@@ -65,16 +73,19 @@ Number parseNumber(std::string_view word, Number least) {
   return number;
 }
 
-Protocol parseProtocol(std::string_view word) {
+std::optional<Protocol> parseProtocol(std::string_view word) {
   if (word == "raw") return Protocol::kRaw;
   if (word == "text") return Protocol::kText;
+  if (word == "websocket") return Protocol::kWebSocket;
+  if (word == "websocket-binary") return Protocol::kWebSocketBinary;
+  if (word == "http") return std::nullopt;
   throw std::invalid_argument("no such protocol: " + std::string(word));
 }
 
 void apply(int option, const char* value, Options& options) {
   switch (option) {
     case 'p':
-      options.protocol = parseProtocol(value);
+      options.echoed = parseProtocol(value);
       break;
     case 'c':
       options.connections = parseNumber<std::size_t>(value, 1);
@@ -165,11 +176,19 @@ void measure(Load& load, const Meter& meter, const Options& options) {
   print(usage, messages);
 }
 
+Payload makePayload(const Options& options, const Target& target) {
+  if (options.echoed) {
+    return Payload(*options.echoed, options.size, options.depth);
+  }
+  const FileDescriptor socket = target.connect(0);
+  return Payload(kGet, exchange(socket.get(), kGet, 200), options.depth);
+}
+
 void run(int argc, char** argv) {
   const Options options = parse(argc, argv);
   const Meter meter(options.serverPid);
   const Target target(options.host, options.port);
-  const Payload payload(options.protocol, options.size, options.depth);
+  Payload payload = makePayload(options, target);
   Load load(target, payload, options.then);
   load.open(options.connections);
   std::printf("{\"connections\": %zu}\n", options.connections);

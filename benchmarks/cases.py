@@ -43,13 +43,20 @@ class Judgement:
 RATIO = Judgement("ratio", "", lambda base, value: value / base, 1, 0.02)
 DIFFERENCE = Judgement("difference", " µs", lambda base, value: value - base,
                        0, 0.01)
-ALONE = Judgement("value", " bytes", lambda _base, value: value, 0, 1024)
+BYTES = Judgement("value", " bytes", lambda _base, value: value, 0, 1024)
+TIME = Judgement("value", " µs", lambda _base, value: value, 0, 100)
+
+
+# Where the client's name of a protocol is not that of the server's address.
+SCHEMES = {"raw": "tcp", "websocket-binary": "websocket"}
 
 
 @dataclasses.dataclass
 class Case:
-    """`measure` gives a round's samples of servers that run, in their order;
-    `goal` is the most that the judgement may come to."""
+    """`protocol` is what the client calls it. `measure` gives a round's samples of servers that run, in their order;
+    `goal` is the most that the judgement may come to. The baseline has the
+    same load unless `base_protocol` is another one: then it echoes as many
+    bytes."""
     name: str
     title: str
     unit: str
@@ -58,6 +65,18 @@ class Case:
     measure: Callable
     judgement: Judgement
     goal: float
+    baseline: str = "bare-epoll"
+    base_protocol: str = ""
+
+    def scheme_of(self, server):
+        """Of a server's address, for this case."""
+        protocol = self.protocol_of(server.name)
+        return SCHEMES.get(protocol, protocol)
+
+    def protocol_of(self, name):
+        """What the client speaks with the server of that name."""
+        other = self.base_protocol and name == self.baseline
+        return self.base_protocol if other else self.protocol
 
 
 class Client:
@@ -99,9 +118,10 @@ class Client:
         return self.answer()
 
 
-def connected(stack, setup, server, *load):
+def connected(stack, case, setup, server, *load):
     """A client whose connections are open, for as long as the stack."""
-    client = stack.enter_context(Client(setup, server, *load))
+    client = stack.enter_context(Client(
+        setup, server, "--protocol", case.protocol_of(server.name), *load))
     if setup.priority:
         servers.raise_priority(client.process.pid)
     client.answer()
@@ -112,7 +132,7 @@ def slices(case, setup, running):
     """The sums of what each server's client measured, slice by slice: A B,
     B A, A B ... so that none is always the first."""
     with contextlib.ExitStack() as stack:
-        clients = [connected(stack, setup, server, *case.load)
+        clients = [connected(stack, case, setup, server, *case.load)
                    for server in running]
         sums = [{} for _ in clients]
         turns = list(zip(clients, sums))
@@ -159,32 +179,68 @@ def idle_memory(case, setup, running):
     samples = []
     for server in running:
         with contextlib.ExitStack() as stack:
-            connected(stack, setup, server, "--connections", 1)
+            connected(stack, case, setup, server, "--connections", 1)
             before = resident(server.pid)
-            connected(stack, setup, server, *case.load)
+            connected(stack, case, setup, server, *case.load)
             growth = resident(server.pid) - before
         samples.append(Sample(growth / IDLE_CONNECTIONS))
     return samples
 
 
+def idle(name, protocol, goal):
+    """The case of memory that an idle connection takes."""
+    return Case(name, f"memory of an idle connection, {protocol}, of "
+                f"{IDLE_CONNECTIONS:,}", "resident bytes a connection",
+                protocol, ["--connections", IDLE_CONNECTIONS], idle_memory,
+                BYTES, goal, base_protocol="raw")
+
+
 CASES = {case.name: case for case in [
     Case("tcp-32-64", "raw tcp, 32 bytes, 64 connections",
-         "µs of CPU a message", "tcp",
+         "µs of CPU a message", "raw",
          ["--size", 32, "--connections", 64], cpu, RATIO, 1.03),
     Case("tcp-32-512", "raw tcp, 32 bytes, 512 connections",
-         "µs of CPU a message", "tcp",
+         "µs of CPU a message", "raw",
          ["--size", 32, "--connections", 512], cpu, RATIO, 1.03),
     Case("tcp-16k-64", "raw tcp, 16 KiB, 64 connections",
-         "µs of CPU a message", "tcp",
+         "µs of CPU a message", "raw",
          ["--size", 16384, "--connections", 64], cpu, RATIO, 1.03),
     Case("text-16", "text, lines of 32 bytes, 16 in flight, 64 connections",
          "µs of user CPU a message", "text",
-         ["--protocol", "text", "--size", 32, "--depth", 16,
-          "--connections", 64], user_cpu, DIFFERENCE, 0.06),
+         ["--size", 32, "--depth", 16, "--connections", 64], user_cpu, DIFFERENCE, 0.06),
     Case("connect", "connect, exchange 32 bytes, close; 64 at a time",
-         "µs of CPU a connection", "tcp",
+         "µs of CPU a connection", "raw",
          ["--reconnect", "--size", 32, "--connections", 64], cpu, RATIO, 1.05),
-    Case("idle", f"memory of an idle connection, of {IDLE_CONNECTIONS:,}",
-         "resident bytes a connection", "tcp",
-         ["--connections", IDLE_CONNECTIONS], idle_memory, ALONE, 256),
+    idle("idle", "raw", 256),
+    Case("http-64", "HTTP, GET / of 13 bytes, 64 connections",
+         "µs of CPU a request", "http",
+         ["--connections", 64], cpu, RATIO, 1.04),
+    Case("http-64-user", "HTTP, GET / of 13 bytes, 64 connections",
+         "µs of user CPU a request", "http",
+         ["--connections", 64], user_cpu, TIME, 0.25),
+    Case("http-16", "HTTP, GET / of 13 bytes, 16 pipelined, 64 connections",
+         "µs of CPU a request", "http",
+         ["--depth", 16, "--connections", 64], cpu, RATIO, 1.10),
+    Case("http-64-nginx", "HTTP, GET / of 13 bytes, 64 connections",
+         "µs of CPU a request", "http",
+         ["--connections", 64], cpu, RATIO, 0.85, baseline="nginx"),
+    Case("http-16-nginx",
+         "HTTP, GET / of 13 bytes, 16 pipelined, 64 connections",
+         "µs of CPU a request", "http",
+         ["--depth", 16, "--connections", 64], cpu, RATIO, 0.10,
+         baseline="nginx"),
+    idle("idle-http", "http", 400),
+    Case("ws-64", "WebSocket, texts of 20 bytes, 64 connections; beside raw",
+         "µs of user CPU a message", "websocket",
+         ["--size", 20, "--connections", 64], user_cpu, TIME, 0.22,
+         base_protocol="raw"),
+    Case("ws-16", "WebSocket, texts of 20 bytes, 16 in flight, 64 connections; "
+         "beside raw", "µs of CPU a message", "websocket",
+         ["--size", 20, "--depth", 16, "--connections", 64], cpu, TIME, 0.30,
+         base_protocol="raw"),
+    Case("ws-16k", "WebSocket, binary, 16 KiB, 64 connections; beside raw",
+         "µs of CPU a message", "websocket-binary",
+         ["--size", 16384, "--connections", 64], cpu, RATIO, 1.12,
+         base_protocol="raw"),
+    idle("idle-ws", "websocket", 400),
 ]}

@@ -13,7 +13,7 @@ import sys
 import servers
 from cases import CASES
 from report import number, print_case, summarize
-from servers import BASELINE, BenchError
+from servers import BenchError
 
 
 @dataclasses.dataclass
@@ -32,10 +32,10 @@ def parse(arguments):
         description="What brigade costs: CPU time of the server, beside that "
         "of a bare epoll server under the same load.",
         epilog="Cases:\n" + "\n".join(
-            f"  {case.name:12}{case.title}" for case in CASES.values())
+            f"  {case.name:14} {case.title}" for case in CASES.values())
         + "\n\nServers: " + ", ".join(servers.SERVERS) + ", or a command that "
-        "prints its port in\nits first line; {protocol} in it becomes tcp or "
-        "text.",
+        "prints its port in\nits first line; {protocol} in it becomes tcp, text, "
+        "http or websocket.",
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE",
                         help="only these (all of them)")
@@ -85,20 +85,24 @@ def round_of(case, setup, pair):
     several rounds that evens out."""
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(
-            servers.running(server, case.protocol, setup)) for server in pair]
+            servers.running(server, case.scheme_of(server), setup))
+            for server in pair]
         return case.measure(case, setup, running)
 
 
 def run(case, setup, server, rounds):
-    """All of a case, as what --json prints."""
-    samples = [round_of(case, setup, [BASELINE, server])
+    """All of a case, as what --json prints; without a server, of the baseline
+    with itself."""
+    base = servers.find(case.baseline)
+    samples = [round_of(case, setup, [base, server or base])
                for _ in range(rounds)]
-    compared = [case.judgement.compare(base.value, sample.value)
-                for base, sample in samples]
+    compared = [case.judgement.compare(first.value, second.value)
+                for first, second in samples]
     result = statistics.median(compared)
     return {"case": case.name, "title": case.title, "unit": case.unit,
-            "baseline": summarize([base for base, _ in samples]),
-            "server": summarize([sample for _, sample in samples]),
+            "names": [base.name, (server or base).name],
+            "baseline": summarize([first for first, _ in samples]),
+            "server": summarize([second for _, second in samples]),
             "judgement": case.judgement.name, "result": result,
             "min": min(compared), "max": max(compared), "goal": case.goal,
             "met": result <= case.goal}
@@ -117,7 +121,7 @@ def main(arguments):
     """Runs what the command line asks for; the exit status."""
     options = parse(arguments)
     servers.raise_descriptor_limit()
-    server = BASELINE if options.self_test else servers.find(options.server)
+    server = None if options.self_test else servers.find(options.server)
     core, client_core = pick_cores(options.cores)
     setup = Setup(core, client_core, not options.no_priority, options.seconds)
     outcomes = []
@@ -127,10 +131,9 @@ def main(arguments):
     for name in options.cases or CASES:
         outcomes.append(run(CASES[name], setup, server, options.rounds))
         if not options.json:
-            print_case(outcomes[-1], server)
+            print_case(outcomes[-1])
     if options.json:
-        print(json.dumps({"baseline": BASELINE.name, "server": server.name,
-                          "cases": outcomes}, indent=2, ensure_ascii=False))
+        print(json.dumps({"cases": outcomes}, indent=2, ensure_ascii=False))
     if options.self_test:
         errors = list(noise_errors(outcomes))
         if errors:

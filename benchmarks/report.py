@@ -3,7 +3,6 @@
 import statistics
 
 from cases import CASES
-from servers import BASELINE
 
 
 def summarize(samples):
@@ -34,13 +33,13 @@ def row(name, summary):
             + "   " + ", ".join(details)).rstrip()
 
 
-def print_case(outcome, server):
+def print_case(outcome):
     """A case as a table."""
     unit = CASES[outcome["case"]].judgement.unit
     print(f"\n{outcome['case']}: {outcome['title']}: {outcome['unit']}")
     print(f"{'':16}{'median':>9}{'min':>9}{'max':>9}")
-    print(row(BASELINE.name, outcome["baseline"]))
-    print(row(server.name, outcome["server"]))
+    for name, side in zip(outcome["names"], ("baseline", "server")):
+        print(row(name, outcome[side]))
     print(f"  {outcome['judgement']} {number(outcome['result'])}{unit} "
           f"(rounds: {number(outcome['min'])} to {number(outcome['max'])}), "
           f"goal at most {outcome['goal']:g}: "
