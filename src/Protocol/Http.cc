@@ -22,11 +22,20 @@ bool hasNoBody(unsigned status) {
   return status < 200 || status == 204 || status == 304;
 }
 
-// The lines of a head that the codec writes itself, gathered to be appended at
-// once. The longest of each together take less than this.
-class HeadLines {
+// Writes a head into room that is there.
+class HeadWriter {
  public:
-  explicit HeadLines(unsigned status) {
+  // What all the lines that the codec writes itself take at most.
+  static constexpr std::size_t kOwnLines = 256;
+
+  explicit HeadWriter(char* to) : at_(to) {}
+
+  void putStatus(unsigned status) {
+    // As nearly always: as a constant it is copied without a call.
+    if (status == 200) {
+      put("HTTP/1.1 200 OK\r\n");
+      return;
+    }
     const std::string_view line = detail::statusLine(status);
     if (!line.empty()) {
       put(line);
@@ -38,21 +47,20 @@ class HeadLines {
   }
 
   void put(std::string_view text) {
-    std::memcpy(bytes_.data() + size_, text.data(), text.size());
-    size_ += text.size();
+    if (text.empty()) return;
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
   }
 
   void putNumber(std::uint64_t number, int base) {
-    char* const at = bytes_.data() + size_;
-    char* const end = bytes_.data() + bytes_.size();
-    size_ +=
-        static_cast<std::size_t>(std::to_chars(at, end, number, base).ptr - at);
+    constexpr std::size_t kDigits = 20;
+    at_ = std::to_chars(at_, at_ + kDigits, number, base).ptr;
   }
 
   void putDate(std::string_view date) {
     if (date.size() != kHttpDateSize) return;
     put("Date: ");
-    put(date);
+    put(date.substr(0, kHttpDateSize));
     put(kCrlf);
   }
 
@@ -62,14 +70,14 @@ class HeadLines {
     put(kCrlf);
   }
 
-  std::string_view text() const { return {bytes_.data(), size_}; }
+  // Where the next byte goes.
+  char* end() const { return at_; }
 
  private:
-  std::array<char, 256> bytes_;
-  std::size_t size_ = 0;
+  char* at_;
 };
 
-void putFraming(const HttpReply& reply, std::uint64_t size, HeadLines& lines) {
+void putFraming(const HttpReply& reply, std::uint64_t size, HeadWriter& lines) {
   using Framing = HttpReply::Framing;
   switch (reply.framing) {
     case Framing::kWhole:
@@ -89,7 +97,14 @@ void putFraming(const HttpReply& reply, std::uint64_t size, HeadLines& lines) {
 void encodeReply(const HttpReply& reply, std::string_view data, Output& out) {
   const HttpResponse& response = reply.response;
   const bool noBody = hasNoBody(response.status());
-  HeadLines lines(response.status());
+  const std::string_view fields = response.fields();
+  const bool sendsData = !noBody && !reply.headOnly &&
+                         reply.framing != HttpReply::Framing::kChunked;
+  const bool copies = sendsData && data.size() < Output::kBorrowInput;
+  char* const begin = out.room(HeadWriter::kOwnLines + fields.size() +
+                               (copies ? data.size() : 0));
+  HeadWriter lines(begin);
+  lines.putStatus(response.status());
   if (!response.hasDate()) lines.putDate(reply.date);
   if (!noBody) putFraming(reply, data.size(), lines);
   if (!reply.staysOpen()) {
@@ -97,16 +112,11 @@ void encodeReply(const HttpReply& reply, std::string_view data, Output& out) {
   } else if (reply.minorVersion == 0) {
     lines.put("Connection: keep-alive\r\n");
   }
-  const std::string_view fields = response.fields();
-  if (fields.empty()) lines.put(kCrlf);
-  out.append(lines.text());
-  if (!fields.empty()) {
-    out.append(fields);
-    out.append(kCrlf);
-  }
-  const bool sendsData = !noBody && !reply.headOnly &&
-                         reply.framing != HttpReply::Framing::kChunked;
-  if (sendsData) out.append(data);
+  lines.put(fields);
+  lines.put(kCrlf);
+  if (copies) lines.put(data);
+  out.take(static_cast<std::size_t>(lines.end() - begin));
+  if (sendsData && !copies) out.append(data);
 }
 
 void encodePiece(HttpPiece piece, std::string_view data, Output& out) {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "brigade/Protocol/HttpDate.h"
+#include "brigade/Protocol/detail/HttpScan.h"
 #include "brigade/Protocol/detail/HttpStatus.h"
 #include "brigade/Protocol/detail/HttpSyntax.h"
 
@@ -29,14 +30,28 @@ bool framesMessage(std::string_view name) {
          detail::sameName(name, "Connection");
 }
 
+// Where the first byte is that is such an end, or the size.
+template <typename End>
+std::size_t findEnd(std::string_view text) {
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  return static_cast<std::size_t>(detail::findEnd<End>(begin, begin, end) -
+                                  begin);
+}
+
+bool isFieldName(std::string_view name) {
+  const bool plain = findEnd<detail::EndOfPlainName>(name) == name.size();
+  return plain ? !name.empty() : detail::isToken(name);
+}
+
 void checkField(std::string_view name, std::string_view value) {
-  if (!detail::isToken(name)) {
+  if (!isFieldName(name)) {
     refuse("'" + std::string(name) + "' is no field name");
   }
   if (framesMessage(name)) {
     refuse("the field " + std::string(name) + " is written by the server");
   }
-  if (std::any_of(value.begin(), value.end(), detail::isControl)) {
+  if (findEnd<detail::EndOfValue>(value) != value.size()) {
     refuse("a control character in the field " + std::string(name));
   }
 }

@@ -46,6 +46,19 @@ class Output {
     ++size_;
   }
 
+  // The same for an encoder that writes its bytes in place: `size` bytes of
+  // room, until the next call of another function, and how many of them it
+  // took.
+  char* room(std::size_t size) {
+    if (size > capacity_ - used_) [[unlikely]]
+      grow(size);
+    return buffer_.get() + used_;
+  }
+  void take(std::size_t size) {
+    used_ += size;
+    size_ += size;
+  }
+
   // The rest is for the connection that encodes into it.
 
   // Bytes within `input` stay as they are until clear().

@@ -75,11 +75,7 @@ SendResult HttpConnection::send(const HttpResponse& response) {
     return sendFile(response, detail::HttpFile::open(response.filePath()),
                     request());
   }
-  const HttpReply reply = replyFor(response);
-  const SendResult result = tcp_->send(Message::of(reply, response.body()));
-  keepAlive_ = reply.keepAlive && reply.staysOpen();
-  answered();
-  return result;
+  return sendWhole(response, response.body());
 }
 
 SendResult HttpConnection::sendFile(const HttpResponse& response,
@@ -106,9 +102,18 @@ SendResult HttpConnection::sendFile(const HttpResponse& response,
 }
 
 SendResult HttpConnection::send(std::string_view text) {
-  return send(HttpResponse()
-                  .set("Content-Type", "text/plain; charset=utf-8")
-                  .bodyView(text));
+  static const HttpResponse head = HttpResponse::text({});
+  if (phase_ != Phase::kAnswering) return SendResult::kDropped;
+  return sendWhole(head, text);
+}
+
+SendResult HttpConnection::sendWhole(const HttpResponse& head,
+                                     std::string_view body) {
+  const HttpReply reply = replyFor(head);
+  const SendResult result = tcp_->send(Message::of(reply, body));
+  keepAlive_ = reply.keepAlive && reply.staysOpen();
+  answered();
+  return result;
 }
 
 SendResult HttpConnection::start(const HttpResponse& head) {

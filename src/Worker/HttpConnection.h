@@ -94,6 +94,7 @@ class HttpConnection {
 
   void begin(const HttpRequest& request);
   const HttpRequest* request() const;
+  SendResult sendWhole(const HttpResponse& head, std::string_view body);
   SendResult sendFile(const HttpResponse& response, detail::HttpFile file,
                       const HttpRequest* asked);
   HttpReply replyFor(const HttpResponse& response) const;

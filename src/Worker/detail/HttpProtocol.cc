@@ -14,7 +14,8 @@ HttpProtocol::HttpProtocol(HttpWorker& worker,
 HttpProtocol::~HttpProtocol() = default;
 
 void HttpProtocol::encode(const Message& message, Output& out) {
-  if (!message.is<HandshakeAnswer>()) {
+  // In this order: that a type is another one takes a comparison of names.
+  if (message.is<HttpReply>() || !message.is<HandshakeAnswer>()) {
     Http::encode(message, out);
     return;
   }
