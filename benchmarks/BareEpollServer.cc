@@ -104,7 +104,8 @@ class Answers {
     std::array<char, 256> text;
     size_ = std::strftime(text.data(), text.size(),
                           "HTTP/1.1 200 OK\r\nDate: %a, %d %b %Y %T GMT\r\n"
-                          "Content-Type: text/plain\r\nContent-Length: 13\r\n"
+                          "Content-Type: text/plain; charset=utf-8\r\n"
+                          "Content-Length: 13\r\n"
                           "\r\nHello, World!",
                           &fields);
     answers_.assign(text.data(), size_);

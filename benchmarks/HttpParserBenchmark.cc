@@ -53,7 +53,8 @@ void parse(benchmark::State& state, std::string_view head) {
 
 // A batch of requests as one recv brings it, each answered with 13 bytes.
 void answer(benchmark::State& state, std::string_view head) {
-  Http codec(std::make_shared<HttpShared>());
+  HttpShared shared;
+  Http codec(shared);
   std::string batch;
   for (std::int64_t i = 0; i < state.range(0); ++i) batch += head;
   Output out;
