@@ -9,9 +9,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   using brigade::Http;
   using brigade::Message;
-  static const auto kShared = std::make_shared<brigade::HttpShared>();
+  static brigade::HttpShared shared;
   static const brigade::fuzz::CodecFuzz kFuzz{
-      .make = [] { return std::make_unique<Http>(kShared); },
+      .make = [] { return std::make_unique<Http>(shared); },
       .describe = [](const Message& m) { return brigade::testing::textOf(m); },
       .survives = [](const Message&) { return false; },
       .compare = brigade::fuzz::CodecFuzz::Compare::kBytes};

@@ -153,7 +153,7 @@ bool HttpReply::staysOpen() const {
   return keepAlive && (framed || !hasBody());
 }
 
-Http::Http(std::shared_ptr<HttpShared> shared) : shared_(std::move(shared)) {}
+Http::Http(HttpShared& shared) : shared_(shared) {}
 
 Packet Http::input(std::string_view bytes) {
   switch (phase_) {
@@ -180,7 +180,7 @@ Packet Http::head(std::string_view bytes) {
       return Packet::silent(kCrlf.size());
     }
   }
-  HttpShared& shared = *shared_;
+  HttpShared& shared = shared_;
   const HttpParser::Result result =
       HttpParser::parse(bytes, resume_, shared.limits_, shared.request_);
   switch (result.kind) {
@@ -197,7 +197,7 @@ Packet Http::head(std::string_view bytes) {
 
 Packet Http::begin(const HttpRequest& request, std::string_view bytes,
                    std::size_t headLength) {
-  HttpShared& shared = *shared_;
+  HttpShared& shared = shared_;
   shared.codec_ = this;
   shared.packet_ = bytes.data();
   shared.headLength_ = headLength;
@@ -241,7 +241,7 @@ Packet Http::chunkedBody(std::string_view bytes) {
     chunks_.take(length);
     return whole(HttpPart::Kind::kBody, static_cast<std::size_t>(length));
   }
-  const auto framing = chunks_.read(bytes, shared_->limits_);
+  const auto framing = chunks_.read(bytes, shared_.limits_);
   switch (framing.kind) {
     case detail::ChunkedDecoder::Framing::Kind::kMore:
     case detail::ChunkedDecoder::Framing::Kind::kData:
@@ -273,7 +273,7 @@ void Http::endRequest() {
 }
 
 Message Http::decode(std::span<char> packet) {
-  HttpPart& part = shared_->part_;
+  HttpPart& part = shared_.part_;
   part = {kind_, nullptr};
   switch (kind_) {
     case HttpPart::Kind::kRequest:
@@ -293,7 +293,7 @@ Message Http::decode(std::span<char> packet) {
 }
 
 Message Http::decodeHead(std::span<char> packet) {
-  HttpShared& shared = *shared_;
+  HttpShared& shared = shared_;
   const std::string_view bytes(packet.data(), packet.size());
   // Somewhere else than input() saw it, or another codec came between.
   if (shared.codec_ != this || shared.packet_ != packet.data()) {
@@ -342,7 +342,7 @@ void Http::refuse(Refusal refusal, Output& out) {
   }
   body += '\n';
   const HttpResponse response = HttpResponse::text({}, status);
-  encodeReply({.response = response, .keepAlive = false, .date = shared_->date},
+  encodeReply({.response = response, .keepAlive = false, .date = shared_.date},
               body, out);
 }
 

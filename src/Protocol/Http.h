@@ -70,7 +70,7 @@ enum class HttpPiece : std::uint8_t {
 };
 
 // What the codecs of one loop share: limits, and room for the one head that is
-// being looked at, so that an idle connection has none.
+// being looked at, so that an idle connection has none. Outlives them.
 class HttpShared {
  public:
   explicit HttpShared(const HttpLimits& limits = {}) : limits_(limits) {}
@@ -95,7 +95,7 @@ class HttpShared {
 
 class Http : public ProtocolInterface {
  public:
-  explicit Http(std::shared_ptr<HttpShared> shared);
+  explicit Http(HttpShared& shared);
 
   Packet input(std::string_view bytes) override;
   Message decode(std::span<char> packet) override;
@@ -129,16 +129,16 @@ class Http : public ProtocolInterface {
   Message decodeHead(std::span<char> packet);
   unsigned statusOf(Refusal refusal) const;
 
-  std::shared_ptr<HttpShared> shared_;
+  HttpShared& shared_;
   detail::HttpRefusal refusal_;
   detail::ChunkedDecoder chunks_;
   std::uint64_t bodyLeft_ = 0;  // of a body of known length
   detail::HttpParser::Resume resume_;
   Phase phase_ = Phase::kHead;
   HttpPart::Kind kind_ = HttpPart::Kind::kRequest;  // what decode() is given
-  bool begun_ = false;      // a byte of this request has come
-  bool emptyLine_ = false;  // one was before this request
-  bool last_ = false;       // nothing is read after this request
+  bool begun_ : 1 = false;      // a byte of this request has come
+  bool emptyLine_ : 1 = false;  // one was before this request
+  bool last_ : 1 = false;       // nothing is read after this request
 };
 
 }  // namespace brigade

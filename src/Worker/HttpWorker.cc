@@ -21,8 +21,8 @@ HttpWorker::HttpWorker(std::string where) : Worker(std::move(where)) {
 void HttpWorker::registerHttp(std::string_view scheme) {
   registerProtocol(scheme, [this] {
     // The limits are the program's until the first connection.
-    if (!shared_) shared_ = std::make_shared<HttpShared>(httpLimits);
-    return std::make_unique<detail::HttpProtocol>(*this, shared_);
+    if (!shared_) shared_ = std::make_unique<HttpShared>(httpLimits);
+    return std::make_shared<detail::HttpProtocol>(*this, *shared_);
   });
 }
 

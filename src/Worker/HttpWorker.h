@@ -99,7 +99,7 @@ class HttpWorker : public Worker {
   void guarded(HttpConnection& http, const HttpRequest& request,
                Callback callback);
 
-  std::shared_ptr<HttpShared> shared_;
+  std::unique_ptr<HttpShared> shared_;
   std::array<char, kHttpDateSize> date_{};
   Clock::time_point dateEnds_{};
 };

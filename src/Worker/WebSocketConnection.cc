@@ -5,12 +5,12 @@
 
 namespace brigade {
 
-WebSocketConnection::WebSocketConnection(WebSocketWorker& worker,
+WebSocketConnection::WebSocketConnection(Key, WebSocketWorker& worker,
                                          WebSocketShared& shared,
                                          TcpConnection& tcp)
     : WebSocket(shared), worker_(worker), tcp_(tcp) {}
 
-WebSocketConnection::WebSocketConnection(WebSocketWorker& worker,
+WebSocketConnection::WebSocketConnection(Key, WebSocketWorker& worker,
                                          WebSocketShared& shared,
                                          TcpConnection& tcp,
                                          const WebSocketAgreement& compression)

@@ -26,7 +26,18 @@ class Topic;
 }
 
 class WebSocketConnection final : private WebSocket {
+  // What only a WebSocketWorker has.
+  class Key {
+    friend class WebSocketWorker;
+    Key() = default;
+  };
+
  public:
+  WebSocketConnection(Key, WebSocketWorker& worker, WebSocketShared& shared,
+                      TcpConnection& tcp);
+  WebSocketConnection(Key, WebSocketWorker& worker, WebSocketShared& shared,
+                      TcpConnection& tcp,
+                      const WebSocketAgreement& compression);
   ~WebSocketConnection() override;
 
   // A text, which the caller guarantees to be UTF-8. kSent, kQueued or, when
@@ -61,12 +72,6 @@ class WebSocketConnection final : private WebSocket {
  private:
   friend class WebSocketWorker;
   friend class detail::Topic;
-
-  WebSocketConnection(WebSocketWorker& worker, WebSocketShared& shared,
-                      TcpConnection& tcp);
-  WebSocketConnection(WebSocketWorker& worker, WebSocketShared& shared,
-                      TcpConnection& tcp,
-                      const WebSocketAgreement& compression);
 
   // Where this connection stands in the list of a topic.
   struct Place {

@@ -75,12 +75,15 @@ void WebSocketWorker::open(
         webSocketLimits,
         handshake.compression.value_or(WebSocketCompression()));
   }
-  auto* const made =
-      compression
-          ? new WebSocketConnection(*this, *webSocketShared_, tcp, *compression)
-          : new WebSocketConnection(*this, *webSocketShared_, tcp);
-  WebSocketConnection& socket = *made;
-  tcp.setProtocol(std::unique_ptr<ProtocolInterface>(made));
+  const WebSocketConnection::Key key;
+  const auto codec = compression
+                         ? std::make_shared<WebSocketConnection>(
+                               key, *this, *webSocketShared_, tcp, *compression)
+                         : std::make_shared<WebSocketConnection>(
+                               key, *this, *webSocketShared_, tcp);
+  WebSocketConnection& socket = *codec;
+  ProtocolInterface* const asCodec = codec.get();
+  tcp.setProtocol({codec, asCodec});
   tcp.setMaxPackageSize(webSocketLimits.maxFrameSize +
                         WebSocketLimits::kMaxHeader);
   // A large message over a slow line takes its time.

@@ -37,7 +37,7 @@ void answerAll(Http& codec, std::string& batch, Output& out) {
 }
 
 TEST(HttpAllocation, ARequestCostsNone) {
-  const auto shared = std::make_shared<HttpShared>();
+  HttpShared shared;
   Http codec(shared);
   Output out;
   std::string batch =
@@ -52,7 +52,7 @@ TEST(HttpAllocation, ARequestCostsNone) {
 }
 
 TEST(HttpAllocation, AnIdleCodecOwnsNone) {
-  const auto shared = std::make_shared<HttpShared>();
+  HttpShared shared;
   const std::size_t before = test::allocations();
   const Http codec(shared);
   EXPECT_EQ(test::allocations(), before);

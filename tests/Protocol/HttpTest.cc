@@ -16,8 +16,14 @@ namespace {
 using testing::CodecProperty;
 using testing::CodecResult;
 
+// As if it were the only one of its loop.
+struct OnlyHttp : private HttpShared, Http {
+  explicit OnlyHttp(const HttpLimits& limits)
+      : HttpShared(limits), Http(static_cast<HttpShared&>(*this)) {}
+};
+
 std::unique_ptr<Http> makeHttp(const HttpLimits& limits = {}) {
-  return std::make_unique<Http>(std::make_shared<HttpShared>(limits));
+  return std::make_unique<OnlyHttp>(limits);
 }
 
 std::string describe(const Message& message) {
@@ -286,7 +292,7 @@ TEST(Http, WhatIsTooLongForTheConnectionIsNamed) {
 }
 
 TEST(Http, CodecsOfOneLoopDoNotDisturbEachOther) {
-  const auto shared = std::make_shared<HttpShared>();
+  HttpShared shared;
   Http one(shared);
   Http other(shared);
   std::string first = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";

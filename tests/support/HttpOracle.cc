@@ -144,8 +144,8 @@ std::string textOfOurs(const HttpRequest& request) {
 
 // Drives the codec over the stream, which must lie still.
 std::string ours(std::string_view stream) {
-  static const auto kShared = std::make_shared<HttpShared>();
-  Http codec(kShared);
+  static HttpShared shared;
+  Http codec(shared);
   std::string text;
   std::string packet;
   while (!stream.empty()) {

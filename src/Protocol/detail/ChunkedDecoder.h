@@ -72,8 +72,8 @@ class ChunkedDecoder {
 
   std::uint64_t left_ = 0;        // of this chunk
   std::uint32_t extensions_ = 0;  // bytes of them, in the body
-  std::uint32_t count_ =
-      0;  // digits of a size, bytes of an extension, trailers
+  // Digits of a size, bytes of an extension, trailers.
+  std::uint32_t count_ = 0;
   State state_ = State::kSize;
   bool begun_ = false;  // the token or name has a byte
   std::uint8_t nameSize_ = 0;

@@ -7,9 +7,8 @@
 
 namespace brigade::detail {
 
-HttpProtocol::HttpProtocol(HttpWorker& worker,
-                           std::shared_ptr<HttpShared> shared)
-    : Http(std::move(shared)), connection_(worker) {}
+HttpProtocol::HttpProtocol(HttpWorker& worker, HttpShared& shared)
+    : Http(shared), connection_(worker) {}
 
 HttpProtocol::~HttpProtocol() = default;
 

@@ -21,7 +21,7 @@ struct HandshakeAnswer {
 
 class HttpProtocol final : public Http {
  public:
-  HttpProtocol(HttpWorker& worker, std::shared_ptr<HttpShared> shared);
+  HttpProtocol(HttpWorker& worker, HttpShared& shared);
   ~HttpProtocol() override;
 
   HttpConnection& connection() { return connection_; }
