@@ -4,6 +4,7 @@
 //   curl -d 'some text' http://127.0.0.1:8080/echo
 //   curl http://127.0.0.1:8080/stream      an answer in pieces
 //   curl http://127.0.0.1:8080/events      server-sent events
+//   curl -b jar -c jar http://127.0.0.1:8080/session   counts visits
 //   curl http://127.0.0.1:8080/files/a/b   with HELLO_FILES=FOLDER: its files
 
 #include <brigade/brigade.h>
@@ -33,6 +34,8 @@ class Hello : public brigade::HttpWorker {
     } else if (path == "/events") {
       http.startEvents();
       tick(http.id(), 3);
+    } else if (path == "/session") {
+      visit(http, request);
     } else if (files_ && path.starts_with(kFiles)) {
       files_->answer(http, request, path.substr(kFiles.size()));
     } else {
@@ -60,6 +63,18 @@ class Hello : public brigade::HttpWorker {
     http.end();
   }
 
+  // How often this client was here, whichever process it comes to.
+  void visit(brigade::HttpConnection& http,
+             const brigade::HttpRequest& request) {
+    brigade::HttpSession session = sessions_.open(request);
+    const std::string before(session.get("visits").value_or("0"));
+    const std::string visits = std::to_string(std::stoul(before) + 1);
+    session.set("visits", visits);
+    auto response = brigade::HttpResponse::text("Visits: " + visits + "\n");
+    session.save(response);
+    http.send(response);
+  }
+
   // An event now and one each second, as long as the client is there.
   void tick(brigade::ConnectionId client, int left) {
     brigade::HttpConnection* const http = findHttp(client);
@@ -74,6 +89,7 @@ class Hello : public brigade::HttpWorker {
   }
 
   std::optional<brigade::HttpFiles> files_;
+  brigade::HttpSessions sessions_{*this};
 };
 
 int main(int argc, char** argv) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "brigade/Events/ExceptionText.h"
+#include "brigade/Worker/HttpSessions.h"
 #include "brigade/Worker/detail/HttpBody.h"
 #include "brigade/Worker/detail/HttpProtocol.h"
 
@@ -27,6 +28,14 @@ void HttpWorker::registerHttp(std::string_view scheme) {
 }
 
 HttpWorker::~HttpWorker() = default;
+
+void HttpWorker::prepare(const detail::Service& service) {
+  if (sessions_ != nullptr) sessions_->prepare(service);
+}
+
+void HttpWorker::prepareProcess() {
+  if (sessions_ != nullptr) sessions_->prepareProcess();
+}
 
 void HttpWorker::onRequest(HttpConnection& http, const HttpRequest&) {
   http.send(HttpResponse::text("404 Not Found\n", 404));

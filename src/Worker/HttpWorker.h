@@ -32,6 +32,7 @@
 
 namespace brigade {
 
+class HttpSessions;
 class HttpShared;
 
 class HttpWorker : public Worker {
@@ -84,6 +85,10 @@ class HttpWorker : public Worker {
 
  private:
   friend class HttpConnection;
+  friend class HttpSessions;
+
+  void prepare(const detail::Service& service) override;
+  void prepareProcess() override;
 
   // A request for another protocol on this connection. True: it is dealt with.
   virtual bool upgrade(HttpConnection&, const HttpRequest&) { return false; }
@@ -100,6 +105,7 @@ class HttpWorker : public Worker {
                Callback callback);
 
   std::unique_ptr<HttpShared> shared_;
+  HttpSessions* sessions_ = nullptr;  // a member of the program, if it has one
   std::array<char, kHttpDateSize> date_{};
   Clock::time_point dateEnds_{};
 };

@@ -16,10 +16,9 @@ struct RunConfig {
   std::string name;
   // Of the program, for --version.
   std::string version;
-  // Holds pid file, control socket and log unless they are put elsewhere:
-  // /run/NAME for root, else
-  // $XDG_RUNTIME_DIR/NAME, else /tmp/brigade-UID/NAME. Made 0755 (0700 below
-  // /tmp) when it is not there.
+  // Holds pid file, control socket, log and sessions unless they are put
+  // elsewhere: /run/NAME for root, else $XDG_RUNTIME_DIR/NAME, else
+  // /tmp/brigade-UID/NAME. Made 0755 (0700 below /tmp) when it is not there.
   std::string runDirectory;
   // RUNDIR/NAME.pid, 0600. The control socket lies beside it: DIR/NAME.sock.
   std::string pidFile;

@@ -141,6 +141,12 @@ class Worker : public ConnectionHandler {
   friend class detail::WorkerProcess;
   friend struct detail::Service;
 
+  // For what brigade itself builds on Worker. In the master, before the first
+  // fork: throws what is wrong.
+  virtual void prepare(const detail::Service&) {}
+  // In a worker process, before onWorkerStart.
+  virtual void prepareProcess() {}
+
   ProtocolRegistry protocols_;
   detail::WorkerProcess* process_ = nullptr;
 };

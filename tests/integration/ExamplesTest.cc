@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <fstream>
@@ -110,6 +111,34 @@ TEST(ExamplesTest, HelloServesAFolder) {
               {"HELLO_FILES=" + folder.name()});
   EXPECT_TRUE(nc(hello, "GET /files/a.txt HTTP/1.0\\r\\n\\r\\n")
                   .ends_with("\r\n\r\nfrom a file"));
+}
+
+// curl, which keeps the cookie as a browser does.
+std::string visit(const Program& hello, const std::string& jar) {
+  const Outcome outcome = runCommand(
+      {"/usr/bin/curl", "-sS", "--max-time", "20", "-b", jar, "-c", jar,
+       "http://127.0.0.1:" + std::to_string(hello.port()) + "/session"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  return outcome.out;
+}
+
+TEST(ExamplesTest, HelloCountsVisitsOverReloadsAndCrashes) {
+  const TempDirectory jars;
+  Program hello(example("hello"));
+  hello.start({"--listen", "http://127.0.0.1:0", "--workers", "2"});
+  EXPECT_EQ(visit(hello, jars / "ada"), "Visits: 1\n");
+  EXPECT_EQ(visit(hello, jars / "ada"), "Visits: 2\n");
+  EXPECT_EQ(visit(hello, jars / "bob"), "Visits: 1\n");
+  ASSERT_EQ(hello.command({"reload"}).code, 0);
+  EXPECT_EQ(visit(hello, jars / "ada"), "Visits: 3\n");
+  const pid_t first = hello.workerPid(1);
+  ::kill(first, SIGKILL);
+  ASSERT_TRUE(eventually([&] {
+    const pid_t now = hello.workerPid(1);
+    return now != 0 && now != first;
+  }));
+  EXPECT_EQ(visit(hello, jars / "ada"), "Visits: 4\n");
+  EXPECT_EQ(visit(hello, jars / "bob"), "Visits: 2\n");
 }
 
 TEST(ExamplesTest, BackgroundTicksWithoutAnAddress) {

@@ -138,7 +138,9 @@ Program::~Program() {
   }
   for (const auto& entry : std::filesystem::directory_iterator(directory())) {
     if (killed_) break;
-    EXPECT_EQ(entry.path().extension(), ".log") << entry.path() << " is left";
+    const auto kind = entry.path().extension();
+    EXPECT_TRUE(kind == ".log" || kind == ".sessions")
+        << entry.path() << " is left";
   }
   if (::testing::Test::HasFailure()) {
     std::fprintf(stderr, "---- log of %s:\n%s----\n", binary_.c_str(),

@@ -35,7 +35,7 @@ class Program {
   // `prefix` stands in front of "BINARY start": a command that runs another.
   explicit Program(std::string binary, std::vector<std::string> prefix = {});
   // Kills what still runs, and fails the test if a process of the program
-  // outlives that or anything but logs stays in the run directory.
+  // outlives that or anything but logs and sessions stays in the run directory.
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

@@ -57,6 +57,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
                                                         : Links::kFollow);
   setLogName("master");
   setProcessTitle("brigade: " + config_.name + " master");
+  for (Service& service : services_) service.prepare();
   try {
     for (Service& service : services_) service.listen();
     control_ = std::make_unique<ControlSocket>(
@@ -91,6 +92,7 @@ void Master::makeServices(const std::vector<Worker*>& workers) {
   for (Worker* worker : workers) {
     services_.emplace_back(*worker, config_.name, config_.event);
     services_.back().stopTimeout = config_.stopTimeout;
+    services_.back().runDirectory = config_.runDirectory;
   }
 }
 

@@ -44,6 +44,8 @@ struct Service {
   Service(Worker& theWorker, const std::string& programName,
           const std::string& programEvent);
 
+  // What the Worker itself needs, in the run directory. Throws what is wrong.
+  void prepare() { worker->prepare(*this); }
   // Throws CannotListen.
   void listen();
   // The socket of a process; null for a background Worker.
@@ -66,6 +68,7 @@ struct Service {
   std::vector<Listener> listeners;
   std::optional<SharedArray<AcceptLock>> lock;  // of one; kLocked only
   std::chrono::milliseconds stopTimeout{};
+  std::string runDirectory;
   unsigned group = 0;       // in the Supervisor
   Score* scores = nullptr;  // of its first slot
 };

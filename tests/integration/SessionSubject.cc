@@ -1,0 +1,118 @@
+// The program that the tests of sessions run. What a request asks for is in its
+// path:
+//
+//   /get/KEY  /set/KEY/VALUE  /big/BYTES  /login/USER  /logout  /count
+//   /late/KEY/VALUE (answers after its callback)  /stream/KEY/VALUE
+//
+// From the environment: SESSION_FOLDER, SERVER_USER.
+
+#include <brigade/brigade.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+namespace {
+
+using brigade::HttpConnection;
+using brigade::HttpParameters;
+using brigade::HttpRequest;
+using brigade::HttpResponse;
+using brigade::HttpSession;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+class SessionSubject : public brigade::HttpWorker {
+ public:
+  SessionSubject() : HttpWorker("http://127.0.0.1:0") {
+    name = "a/subject";
+    user = variable("SERVER_USER");
+    add("/get/:key", [](HttpSession& session, auto& word) {
+      return std::string(session.get(word["key"]).value_or("none"));
+    });
+    add("/set/:key/:value", [](HttpSession& session, auto& word) {
+      session.set(word["key"], word["value"]);
+      return std::string("set");
+    });
+    add("/big/:bytes", [](HttpSession& session, auto& word) {
+      session.set("big",
+                  std::string(std::stoul(std::string(word["bytes"])), 'x'));
+      return std::string("set");
+    });
+    add("/login/:user", [](HttpSession& session, auto& word) {
+      session.regenerate();
+      session.set("user", word["user"]);
+      return std::string("welcome");
+    });
+    add("/logout", [](HttpSession& session, auto&) {
+      return session.destroy() ? std::string("failed") : std::string("bye");
+    });
+    add("/count", [](HttpSession& session, auto&) {
+      const std::string before(session.get("count").value_or("0"));
+      session.set("count", std::to_string(std::stoul(before) + 1));
+      return std::string(*session.get("count"));
+    });
+    addLate();
+  }
+
+  void onRequest(HttpConnection& http, const HttpRequest& request) override {
+    router_.route(http, request);
+  }
+
+ private:
+  template <typename Do>
+  void add(std::string_view pattern, Do work) {
+    router_.add("GET", pattern,
+                [this, work](HttpConnection& http, const HttpRequest& request,
+                             const HttpParameters& word) {
+                  HttpSession session = sessions_.open(request);
+                  HttpResponse response =
+                      HttpResponse::text(work(session, word));
+                  session.save(response);
+                  http.send(response);
+                });
+  }
+
+  void addLate() {
+    router_.add("GET", "/late/:key/:value",
+                [this](HttpConnection& http, const HttpRequest& request,
+                       const HttpParameters& word) {
+                  HttpSession session = sessions_.open(request);
+                  session.set(word["key"], word["value"]);
+                  addTimer(std::chrono::milliseconds(1), brigade::Repeat::kOnce,
+                           [this, id = http.id(), session]() mutable {
+                             HttpResponse response = HttpResponse::text("late");
+                             session.save(response);
+                             if (auto* const late = findHttp(id))
+                               late->send(response);
+                           });
+                });
+    router_.add("GET", "/stream/:key/:value",
+                [this](HttpConnection& http, const HttpRequest& request,
+                       const HttpParameters& word) {
+                  HttpSession session = sessions_.open(request);
+                  session.set(word["key"], word["value"]);
+                  HttpResponse head;
+                  session.save(head);
+                  http.start(head);
+                  http.write("in ");
+                  http.write("pieces");
+                  http.end();
+                });
+  }
+
+  brigade::HttpRouter router_;
+  brigade::HttpSessions sessions_{*this,
+                                  {.folder = variable("SESSION_FOLDER")}};
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  SessionSubject subject;
+  return brigade::run(argc, argv, {&subject});
+}
