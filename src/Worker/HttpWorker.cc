@@ -9,6 +9,7 @@
 
 #include "brigade/Events/ExceptionText.h"
 #include "brigade/Worker/detail/HttpBody.h"
+#include "brigade/Worker/detail/HttpPacker.h"
 #include "brigade/Worker/detail/HttpProtocol.h"
 
 namespace brigade {
@@ -56,6 +57,11 @@ std::string_view HttpWorker::date() {
     shared_->date = {date_.data(), date_.size()};
   }
   return {date_.data(), date_.size()};
+}
+
+detail::HttpPacker& HttpWorker::packer() {
+  if (!packer_) packer_ = std::make_unique<detail::HttpPacker>();
+  return *packer_;
 }
 
 // ---- From the connection
