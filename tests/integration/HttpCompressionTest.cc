@@ -77,6 +77,13 @@ class HttpCompressionTest : public ::testing::Test {
     return answer.value_or(HttpAnswer());
   }
 
+  // Bytes of the answer that the client has not taken.
+  std::size_t waiting() {
+    const Outcome outcome = subject_.command({"connections", "--json"});
+    const auto connections = nlohmann::json::parse(outcome.out);
+    return connections.at(0).at("sendQueue").get<std::size_t>();
+  }
+
   static void expectPlain(const HttpAnswer& answer, const std::string& body,
                           const char* vary = "Accept-Encoding") {
     EXPECT_EQ(answer.status, 200);
@@ -188,17 +195,26 @@ TEST_F(HttpCompressionTest, AnAnswerInPiecesWaitsForASlowReader) {
   ask(get("/text-noise/1000000"));
   const std::size_t before = residentBytes(subject_.workerPid(1));
   ASSERT_TRUE(wire_->send(get("/text-noise/20000000")));
-  EXPECT_TRUE(eventually([&] {
-    const Outcome outcome = subject_.command({"connections", "--json"});
-    const auto connections = nlohmann::json::parse(outcome.out);
-    return connections.at(0).at("sendQueue").get<std::size_t>() > 0;
-  }));
+  EXPECT_TRUE(eventually([&] { return waiting() > 0; }));
   EXPECT_LT(residentBytes(subject_.workerPid(1)), before + (2 << 20));
   const auto answer = nextAnswer(*wire_);
   ASSERT_TRUE(answer);
   const std::string all = unpacked(answer->body);
   EXPECT_EQ(all.size(), 20'000'001u);
   EXPECT_TRUE(all.ends_with('$'));
+}
+
+// What is dropped was not compressed either: the rest can be read.
+TEST_F(HttpCompressionTest, PiecesThatAFullBufferDropsSpoilNothing) {
+  start({"GZIP=yes", "MAX_SEND=32768"});
+  ASSERT_TRUE(wire_->send(get("/text-flood/50000000")));
+  EXPECT_TRUE(eventually([&] { return waiting() > 0; }));
+  const auto answer = nextAnswer(*wire_);
+  ASSERT_TRUE(answer);
+  const std::string all = unpacked(answer->body);
+  EXPECT_TRUE(all.ends_with('$'));
+  EXPECT_EQ((all.size() - 1) % (16 * 1024), 0u);
+  EXPECT_LT(all.size(), 50'000'000u);
 }
 
 TEST_F(HttpCompressionTest, EventsAreNot) {

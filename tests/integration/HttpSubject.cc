@@ -9,7 +9,7 @@
 //   /file/NAME  /late-file/NAME  /page/NAME (with 404)  /typed/NAME   the path
 //   /files/PATH  /nolinks/PATH  /any?as=PATH    HttpFiles, of the folder FILES
 //   /text/BYTES  /text-pieces/COUNT  /text-late/BYTES  /text-tagged
-//   /text-events  /text-noise/BYTES
+//   /text-events  /text-noise/BYTES  /text-flood/BYTES (whatever comes of it)
 //
 //   sub TOPIC | unsub TOPIC | pub TOPIC TEXT | close CODE REASON | throw |
 //   big BYTES TIMES | ping DATA; every other message comes back
@@ -252,6 +252,14 @@ class HttpSubject : public brigade::WebSocketWorker {
       http.start(HttpResponse().set("Content-Type", "text/plain"));
       http.context<State>() = {std::stoul(path.argument), true, 0};
       pay(http);
+    } else if (path.verb == "text-flood") {
+      http.start(HttpResponse().set("Content-Type", "text/plain"));
+      const std::string piece = noise(16 * 1024);
+      for (std::size_t sent = 0; sent < std::stoul(path.argument);
+           sent += piece.size()) {
+        http.write(piece);
+      }
+      http.end();
     } else if (path.verb == "text-tagged") {
       http.send(HttpResponse::html(text("5000")).set("ETag", "\"one\""));
     } else if (path.verb == "text-events") {
