@@ -194,11 +194,14 @@ SendResult HttpConnection::writePacked(std::string_view piece) {
   if (!piece.empty() && tcp_->bufferFull()) return result;
   if (tcp_->status() != TcpConnection::Status::kEstablished) return result;
   const auto flush = piece.empty() ? Gzip::Flush::kEnd : Gzip::Flush::kPiece;
-  worker_.packer().pack(*gzip_, piece, flush, [&](std::string_view packed) {
+  // The program's onBufferFull, inside sendAlways(), may end the answer.
+  std::unique_ptr<Gzip> stream = std::move(gzip_);
+  worker_.packer().pack(*stream, piece, flush, [&](std::string_view packed) {
     result = chunked_ ? tcp_->sendAlways(Message::of(HttpPiece::kChunk, packed))
                       : tcp_->sendAlways(packed);
-    return result != SendResult::kDropped;
+    return result != SendResult::kDropped && streaming();
   });
+  if (streaming()) gzip_ = std::move(stream);
   return result;
 }
 
@@ -206,6 +209,7 @@ SendResult HttpConnection::end() {
   if (phase_ != Phase::kStreaming) return SendResult::kDropped;
   SendResult result = SendResult::kSent;
   if (gzip_) result = writePacked({});
+  if (!streaming()) return result;
   if (chunked_ && !headOnly_) {
     // Also past the mark: without it the whole answer is worth nothing.
     result = tcp_->sendAlways(Message::of(HttpPiece::kLastChunk));
