@@ -2,6 +2,7 @@
 //   ./hello start
 //   curl http://127.0.0.1:8080/            Hello, World!
 //   curl -d 'some text' http://127.0.0.1:8080/echo
+//   curl -F file=@a.jpg -F file=@b.jpg http://127.0.0.1:8080/upload
 //   curl http://127.0.0.1:8080/stream      an answer in pieces
 //   curl http://127.0.0.1:8080/events      server-sent events
 //   curl -b jar -c jar http://127.0.0.1:8080/session   counts visits
@@ -14,6 +15,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "HelloUpload.h"
 
 class Hello : public brigade::HttpWorker {
  public:
@@ -29,6 +32,9 @@ class Hello : public brigade::HttpWorker {
       http.send("Hello, World!");
     } else if (path == "/echo" && request.method() == "POST") {
       echo(http, request);
+    } else if (path == HelloUpload::kPath) {
+      http.send(brigade::HttpResponse::text(
+          "POST a form with files: multipart/form-data\n", 400));
     } else if (path == "/stream") {
       stream(http);
     } else if (path == "/events") {
@@ -41,6 +47,21 @@ class Hello : public brigade::HttpWorker {
     } else {
       http.send(brigade::HttpResponse::text("Not found\n", 404));
     }
+  }
+
+  bool streamBody(brigade::HttpConnection& http,
+                  const brigade::HttpRequest& request) override {
+    if (request.path() != HelloUpload::kPath) return false;
+    http.context<HelloUpload>().begin(http, request);
+    return true;
+  }
+
+  void onBody(brigade::HttpConnection& http, std::string_view piece) override {
+    http.context<HelloUpload>().add(http, piece);
+  }
+
+  void onBodyEnd(brigade::HttpConnection& http) override {
+    http.context<HelloUpload>().end(http);
   }
 
  private:

@@ -4,7 +4,9 @@
 
 #include "brigade/Connection/TcpConnection.h"
 #include "brigade/Protocol/Frame.h"
+#include "brigade/Protocol/HttpForm.h"
 #include "brigade/Protocol/Message.h"
+#include "brigade/Protocol/Multipart.h"
 #include "brigade/Protocol/ProtocolInterface.h"
 #include "brigade/Protocol/Tcp.h"
 #include "brigade/Protocol/Text.h"
@@ -14,6 +16,7 @@
 #include "brigade/Worker/HttpRouter.h"
 #include "brigade/Worker/HttpSession.h"
 #include "brigade/Worker/HttpSessions.h"
+#include "brigade/Worker/HttpUpload.h"
 #include "brigade/Worker/HttpWorker.h"
 #include "brigade/Worker/Log.h"
 #include "brigade/Worker/Run.h"

@@ -154,6 +154,15 @@ HttpResponse HttpResponse::file(std::string path) {
   return response;
 }
 
+HttpResponse HttpResponse::head() const {
+  HttpResponse head(status_);
+  std::copy_n(inline_.begin(), inlineSize_, head.inline_.begin());
+  head.inlineSize_ = inlineSize_;
+  head.spilled_ = spilled_;
+  head.hasDate_ = hasDate_;
+  return head;
+}
+
 HttpResponse& HttpResponse::set(std::string_view name,
                                 std::string_view value) & {
   checkField(name, value);

@@ -78,6 +78,9 @@ class HttpResponse {
     return std::move(this->bodyView(body));
   }
 
+  // The same status and fields, without a body.
+  HttpResponse head() const;
+
   unsigned status() const { return status_; }
   void setStatus(unsigned status);  // throws as the constructor does
   std::string_view body() const { return owns_ ? owned_ : view_; }

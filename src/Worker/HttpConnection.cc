@@ -4,11 +4,14 @@
 #include <stdexcept>
 #include <utility>
 
+#include "brigade/Protocol/Gzip.h"
 #include "brigade/Protocol/Http.h"
 #include "brigade/Protocol/HttpConditions.h"
+#include "brigade/Protocol/HttpEncoding.h"
 #include "brigade/Worker/HttpWorker.h"
 #include "brigade/Worker/detail/HttpBody.h"
 #include "brigade/Worker/detail/HttpFile.h"
+#include "brigade/Worker/detail/HttpPacker.h"
 
 namespace brigade {
 namespace {
@@ -47,6 +50,7 @@ void HttpConnection::begin(const HttpRequest& request) {
   headOnly_ = request.method() == "HEAD";
   selects_ = headOnly_ || request.method() == "GET";
   keepAlive_ = request.keepAlive();
+  acceptsGzip_ = worker_.httpCompression && acceptsGzip(request);
 }
 
 // The one that is being answered, when something of it may matter.
@@ -75,7 +79,33 @@ SendResult HttpConnection::send(const HttpResponse& response) {
     return sendFile(response, detail::HttpFile::open(response.filePath()),
                     request());
   }
-  return sendWhole(response, response.body());
+  return sendBody(response, response.body());
+}
+
+SendResult HttpConnection::sendBody(const HttpResponse& head,
+                                    std::string_view body) {
+  return worker_.httpCompression ? sendPacked(head, body)
+                                 : sendWhole(head, body);
+}
+
+// Compressed, if that is asked for and helps.
+SendResult HttpConnection::sendPacked(const HttpResponse& response,
+                                      std::string_view body) {
+  const HttpCompression& settings = *worker_.httpCompression;
+  if (body.size() < settings.least || body.size() > settings.most ||
+      !isCompressible(response)) {
+    return sendWhole(response, body);
+  }
+  HttpResponse head = response.head();
+  addVary(head);
+  const std::string_view packed =
+      acceptsGzip_ ? worker_.packer().pack(body, settings.level)
+                   : std::string_view();
+  if (!packed.empty()) {
+    addEncoding(head);
+    body = packed;
+  }
+  return sendWhole(head, body);
 }
 
 SendResult HttpConnection::sendFile(const HttpResponse& response,
@@ -104,7 +134,7 @@ SendResult HttpConnection::sendFile(const HttpResponse& response,
 SendResult HttpConnection::send(std::string_view text) {
   static const HttpResponse head = HttpResponse::text({});
   if (phase_ != Phase::kAnswering) return SendResult::kDropped;
-  return sendWhole(head, text);
+  return sendBody(head, text);
 }
 
 SendResult HttpConnection::sendWhole(const HttpResponse& head,
@@ -118,6 +148,26 @@ SendResult HttpConnection::sendWhole(const HttpResponse& head,
 
 SendResult HttpConnection::start(const HttpResponse& head) {
   if (phase_ != Phase::kAnswering) return SendResult::kDropped;
+  return worker_.httpCompression && isCompressible(head) ? startPacked(head)
+                                                         : startStream(head);
+}
+
+SendResult HttpConnection::startPacked(const HttpResponse& head) {
+  HttpResponse encoded = head.head();
+  addVary(encoded);
+  if (!acceptsGzip_) return startStream(encoded);
+  addEncoding(encoded);
+  std::unique_ptr<Gzip> gzip;
+  if (!headOnly_) {
+    gzip = std::make_unique<Gzip>(worker_.httpCompression->level,
+                                  Gzip::Use::kPieces);
+  }
+  const SendResult result = startStream(encoded);
+  gzip_ = std::move(gzip);
+  return result;
+}
+
+SendResult HttpConnection::startStream(const HttpResponse& head) {
   HttpReply reply = replyFor(head);
   chunked_ = minorVersion_ >= 1;
   reply.framing =
@@ -133,17 +183,38 @@ SendResult HttpConnection::write(std::string_view piece) {
   if (phase_ != Phase::kStreaming) return SendResult::kDropped;
   if (headOnly_ || piece.empty()) return SendResult::kSent;
   const SendResult result =
-      chunked_ ? tcp_->send(Message::of(HttpPiece::kChunk, piece))
-               : tcp_->sendRaw(piece);
+      gzip_      ? writePacked(piece)
+      : chunked_ ? tcp_->send(Message::of(HttpPiece::kChunk, piece))
+                 : tcp_->sendRaw(piece);
   // Only a full buffer is followed by onHttpDrain: who waited for it because of
   // less would wait for ever.
   const bool waits = result == SendResult::kQueued && !tcp_->bufferFull();
   return waits ? SendResult::kSent : result;
 }
 
+// What the stream has taken has to be sent: so a piece is taken whole or, past
+// the mark, not at all; an empty one is the end, which always is.
+SendResult HttpConnection::writePacked(std::string_view piece) {
+  SendResult result = SendResult::kDropped;
+  if (!piece.empty() && tcp_->bufferFull()) return result;
+  if (tcp_->status() != TcpConnection::Status::kEstablished) return result;
+  const auto flush = piece.empty() ? Gzip::Flush::kEnd : Gzip::Flush::kPiece;
+  // The program's onBufferFull, inside sendAlways(), may end the answer.
+  std::unique_ptr<Gzip> stream = std::move(gzip_);
+  worker_.packer().pack(*stream, piece, flush, [&](std::string_view packed) {
+    result = chunked_ ? tcp_->sendAlways(Message::of(HttpPiece::kChunk, packed))
+                      : tcp_->sendAlways(packed);
+    return result != SendResult::kDropped && streaming();
+  });
+  if (streaming()) gzip_ = std::move(stream);
+  return result;
+}
+
 SendResult HttpConnection::end() {
   if (phase_ != Phase::kStreaming) return SendResult::kDropped;
   SendResult result = SendResult::kSent;
+  if (gzip_) result = writePacked({});
+  if (!streaming()) return result;
   if (chunked_ && !headOnly_) {
     // Also past the mark: without it the whole answer is worth nothing.
     result = tcp_->sendAlways(Message::of(HttpPiece::kLastChunk));
@@ -173,6 +244,7 @@ SendResult HttpConnection::sendEvent(std::string_view data,
 // received.
 void HttpConnection::answered() {
   phase_ = Phase::kWaiting;
+  gzip_.reset();
   // Inside a callback the request in it may be the one that is looked at.
   if (request_ == nullptr) body_.reset();
   // A drain that came after the head of this answer.

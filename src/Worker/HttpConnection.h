@@ -22,6 +22,7 @@
 
 namespace brigade {
 
+class Gzip;
 class HttpWorker;
 struct HttpReply;
 namespace detail {
@@ -95,8 +96,13 @@ class HttpConnection {
   void begin(const HttpRequest& request);
   const HttpRequest* request() const;
   SendResult sendWhole(const HttpResponse& head, std::string_view body);
+  SendResult sendBody(const HttpResponse& head, std::string_view body);
+  SendResult sendPacked(const HttpResponse& response, std::string_view body);
   SendResult sendFile(const HttpResponse& response, detail::HttpFile file,
                       const HttpRequest* asked);
+  SendResult startPacked(const HttpResponse& head);
+  SendResult startStream(const HttpResponse& head);
+  SendResult writePacked(std::string_view piece);
   HttpReply replyFor(const HttpResponse& response) const;
   void answered();
   void holdBack(const HttpRequest& request);
@@ -106,10 +112,12 @@ class HttpConnection {
   TcpConnection* tcp_ = nullptr;          // from onConnect on
   const HttpRequest* request_ = nullptr;  // while a callback has it
   std::unique_ptr<Body> body_;
+  std::unique_ptr<Gzip> gzip_;  // of the answer that is streamed
   Phase phase_ = Phase::kWaiting;
   std::uint8_t minorVersion_ = 1;
   bool headOnly_ : 1 = false;
-  bool selects_ : 1 = false;  // GET or HEAD
+  bool selects_ : 1 = false;      // GET or HEAD
+  bool acceptsGzip_ : 1 = false;  // and the worker compresses
   bool keepAlive_ : 1 = true;
   bool chunked_ : 1 = false;      // the answer that is streamed
   bool held_ : 1 = false;         // receiving waits for the answer

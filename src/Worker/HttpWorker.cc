@@ -10,6 +10,7 @@
 #include "brigade/Events/ExceptionText.h"
 #include "brigade/Worker/HttpSessions.h"
 #include "brigade/Worker/detail/HttpBody.h"
+#include "brigade/Worker/detail/HttpPacker.h"
 #include "brigade/Worker/detail/HttpProtocol.h"
 
 namespace brigade {
@@ -65,6 +66,11 @@ std::string_view HttpWorker::date() {
     shared_->date = {date_.data(), date_.size()};
   }
   return {date_.data(), date_.size()};
+}
+
+detail::HttpPacker& HttpWorker::packer() {
+  if (!packer_) packer_ = std::make_unique<detail::HttpPacker>();
+  return *packer_;
 }
 
 // ---- From the connection

@@ -21,9 +21,11 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "brigade/Protocol/HttpCompression.h"
 #include "brigade/Protocol/HttpDate.h"
 #include "brigade/Protocol/HttpLimits.h"
 #include "brigade/Protocol/HttpRequest.h"
@@ -34,6 +36,9 @@ namespace brigade {
 
 class HttpSessions;
 class HttpShared;
+namespace detail {
+class HttpPacker;
+}
 
 class HttpWorker : public Worker {
  public:
@@ -46,6 +51,11 @@ class HttpWorker : public Worker {
   // body.
 
   HttpLimits httpLimits;  // of a request's head
+  // Answers of text, JSON and the like are sent as gzip to who asks for it, but
+  // not files, nor events. None: nothing is compressed. An answer that holds a
+  // secret beside what somebody else chose gives the secret away by its length
+  // (BREACH): `Cache-Control: no-transform` leaves one as it is.
+  std::optional<HttpCompression> httpCompression;
 
   // ---- Callbacks
 
@@ -104,7 +114,10 @@ class HttpWorker : public Worker {
   void guarded(HttpConnection& http, const HttpRequest& request,
                Callback callback);
 
+  detail::HttpPacker& packer();
+
   std::unique_ptr<HttpShared> shared_;
+  std::unique_ptr<detail::HttpPacker> packer_;
   HttpSessions* sessions_ = nullptr;  // a member of the program, if it has one
   std::array<char, kHttpDateSize> date_{};
   Clock::time_point dateEnds_{};

@@ -27,8 +27,9 @@ Home = collections.namedtuple("Home", "headers files rule")
 ONE_FILE, ANY_FILE = "one file", "any file"
 HOMES = [
     Home(r"ev\.h|libev/.*", r"src/Events/LibevLoop\.cc", ONE_FILE),
-    Home(r"openssl/evp\.h", r"src/Protocol/WebSocketHandshake\.cc", ANY_FILE),
-    Home(r"zlib\.h", r"src/Protocol/detail/Deflate\.cc|tests/.*|"
+    Home(r"openssl/evp\.h",
+         r"src/Protocol/WebSocketHandshake\.cc|examples/.*", ANY_FILE),
+    Home(r"zlib\.h", r"src/Protocol/(detail/Deflate|Gzip)\.cc|tests/.*|"
                     r"src/Worker/FileSessionStore\.cc", ANY_FILE),
     Home(r"CLI/.*", r"src/Worker/.*\.cc", ONE_FILE),
     Home(r"spdlog/.*", r"src/Worker/.*\.cc", ONE_FILE),

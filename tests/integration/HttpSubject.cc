@@ -8,6 +8,8 @@
 //
 //   /file/NAME  /late-file/NAME  /page/NAME (with 404)  /typed/NAME   the path
 //   /files/PATH  /nolinks/PATH  /any?as=PATH    HttpFiles, of the folder FILES
+//   /text/BYTES  /text-pieces/COUNT  /text-late/BYTES  /text-tagged
+//   /text-events  /text-noise/BYTES  /text-flood/BYTES (whatever comes of it)
 //
 //   sub TOPIC | unsub TOPIC | pub TOPIC TEXT | close CODE REASON | throw |
 //   big BYTES TIMES | ping DATA; every other message comes back
@@ -15,8 +17,8 @@
 // From the environment, as in Subject.cc, in ms, bytes or counts:
 // HEADER_TIMEOUT, IDLE_TIMEOUT, MAX_PACKAGE, MAX_SEND, PING_INTERVAL,
 // PONG_TIMEOUT, CLOSE_TIMEOUT, MAX_MESSAGE, MAX_FRAME, MAX_FRAGMENTS, ORIGIN,
-// COMPRESSION (none, shared, takeover), SERVER_USER, and EVENT_LOG, a file to
-// which the callbacks append a line.
+// COMPRESSION (none, shared, takeover), GZIP (yes), SERVER_USER, and EVENT_LOG,
+// a file to which the callbacks append a line.
 
 #include <brigade/brigade.h>
 
@@ -25,6 +27,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -74,6 +77,7 @@ struct Words {
 // What a connection is in the middle of.
 struct State {
   std::size_t owed = 0;      // bytes of a streamed answer
+  bool noise = false;        // they cannot be compressed
   std::size_t received = 0;  // of a streamed body
 };
 
@@ -103,6 +107,7 @@ class HttpSubject : public brigade::WebSocketWorker {
                            .index = {"none", "b.txt"},
                            .cacheControl = "max-age=60"});
     }
+    if (!variable("GZIP").empty()) httpCompression.emplace();
     const std::string compression = variable("COMPRESSION");
     if (compression.empty() || compression == "none") return;
     auto& agreed = handshake.compression.emplace();
@@ -215,10 +220,55 @@ class HttpSubject : public brigade::WebSocketWorker {
       addTimer(milliseconds(1), Repeat::kOnce, [this, path, id = http.id()] {
         if (HttpConnection* const late = findHttp(id)) late->send(file(path));
       });
+    } else if (path.verb.starts_with("text")) {
+      answerText(http, path);
     } else {
       return false;
     }
     return true;
+  }
+
+  static std::string text(const std::string& size) {
+    std::string text;
+    for (int i = 0; text.size() < std::stoul(size); ++i) {
+      text += "line " + std::to_string(i) + "\n";
+    }
+    text.resize(std::stoul(size));
+    return text;
+  }
+
+  void answerText(HttpConnection& http, const Words& path) {
+    if (path.verb == "text-pieces") {
+      http.start(HttpResponse().set("Content-Type", "text/plain"));
+      for (unsigned long i = std::stoul(path.argument); i > 0; --i) {
+        http.write(text("100"));
+      }
+      if (path.argument != "1") http.end();
+    } else if (path.verb == "text-late") {
+      addTimer(milliseconds(1), Repeat::kOnce, [this, path, id = http.id()] {
+        if (auto* const late = findHttp(id)) late->send(text(path.argument));
+      });
+    } else if (path.verb == "text-noise") {
+      http.start(HttpResponse().set("Content-Type", "text/plain"));
+      http.context<State>() = {std::stoul(path.argument), true, 0};
+      pay(http);
+    } else if (path.verb == "text-flood") {
+      http.start(HttpResponse().set("Content-Type", "text/plain"));
+      const std::string piece = noise(16 * 1024);
+      for (std::size_t sent = 0; sent < std::stoul(path.argument);
+           sent += piece.size()) {
+        http.write(piece);
+      }
+      http.end();
+    } else if (path.verb == "text-tagged") {
+      http.send(HttpResponse::html(text("5000")).set("ETag", "\"one\""));
+    } else if (path.verb == "text-events") {
+      http.startEvents();
+      http.sendEvent(text("5000"));
+      http.end();
+    } else {
+      http.send(text(path.argument));
+    }
   }
 
   void answer(HttpConnection& http, const HttpRequest& request,
@@ -288,9 +338,18 @@ class HttpSubject : public brigade::WebSocketWorker {
     throw std::runtime_error("asked to throw");
   }
 
+  static std::string noise(std::size_t size) {
+    std::string noise;
+    std::minstd_rand random;
+    while (noise.size() < size) noise += static_cast<char>(random() >> 16);
+    return noise;
+  }
+
   // Sends what is owed for as long as it is taken.
   static void pay(HttpConnection& http) {
-    static const std::string piece(16 * 1024, 'x');
+    static const std::string same(16 * 1024, 'x');
+    static const std::string noisy = noise(16 * 1024);
+    const std::string& piece = http.context<State>().noise ? noisy : same;
     std::size_t& owed = http.context<State>().owed;
     while (owed > 0) {
       const std::string_view part(piece.data(), std::min(owed, piece.size()));

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "tests/support/Program.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade::test {
 namespace {
@@ -101,6 +103,28 @@ TEST_F(CurlTest, UploadsMultipart) {
   const std::string answer = curl("-F name=value -F 'file=@/bin/true' " +
                                   url(echo_, "/") + " | wc -c");
   EXPECT_GT(std::stoul(answer), 300u);
+}
+
+// Two files in one field, one of them in memory and one not, and one more.
+TEST_F(CurlTest, UploadsFilesToHello) {
+  const TempDirectory folder;
+  std::string files;
+  std::string expected;
+  const auto file = [&](const std::string& field, const std::string& name,
+                        std::size_t size) {
+    std::ofstream(folder / name) << std::string(size, name[0]);
+    const Outcome sum = runCommand({"/usr/bin/sha256sum", folder / name});
+    expected += field + "\t" + name + "\t" + std::to_string(size) + "\t" +
+                sum.out.substr(0, 64) + "\n";
+    files += " -F '" + field + "=@" + folder / name + "'";
+  };
+  file("files", "a.txt", 10);
+  file("files", "b.bin", 3'000'000);
+  file("other", "c", 0);
+  EXPECT_EQ(curl("-F name=value" + files + " " + url(hello_, "/upload")),
+            expected);
+  EXPECT_EQ(curl("-d a=b " + url(hello_, "/upload")),
+            "415 Unsupported Media Type: no multipart/form-data\n");
 }
 
 class PythonWebSocketsTest : public ::testing::Test {

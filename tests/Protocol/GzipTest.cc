@@ -1,0 +1,99 @@
+#include "brigade/Protocol/Gzip.h"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/Allocations.h"
+
+namespace brigade {
+namespace {
+
+std::string text(std::size_t size) {
+  std::string text;
+  for (int i = 0; text.size() < size; ++i) text += std::to_string(i) + ",";
+  text.resize(size);
+  return text;
+}
+
+// As far as it has come; a checksum that is wrong is a failure.
+std::string unpacked(std::string_view packed) {
+  z_stream z{};
+  EXPECT_EQ(::inflateInit2(&z, 16 + MAX_WBITS), Z_OK);
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+  z.avail_in = static_cast<uInt>(packed.size());
+  std::string text;
+  std::array<char, 4096> room;
+  int status = Z_OK;
+  while (status == Z_OK) {
+    z.next_out = reinterpret_cast<Bytef*>(room.data());
+    z.avail_out = room.size();
+    status = ::inflate(&z, Z_SYNC_FLUSH);
+    text.append(room.data(), room.size() - z.avail_out);
+  }
+  EXPECT_TRUE(status == Z_STREAM_END || status == Z_BUF_ERROR) << status;
+  if (status == Z_STREAM_END) text += "$";
+  ::inflateEnd(&z);
+  return text;
+}
+
+TEST(GzipTest, TextsAreWholeOneAfterTheOther) {
+  Gzip gzip(6, Gzip::Use::kWhole);
+  std::vector<char> room(1 << 20);
+  for (const std::size_t size : {0u, 1u, 1000u, 1'000'000u}) {
+    const std::size_t packed = gzip.pack(text(size), room);
+    ASSERT_GT(packed, 0u);
+    EXPECT_EQ(unpacked({room.data(), packed}), text(size) + "$");
+  }
+}
+
+TEST(GzipTest, WhatDoesNotFitIsNothingAndSpoilsNothing) {
+  Gzip gzip(6, Gzip::Use::kWhole);
+  std::vector<char> room(10'000);
+  const std::string bytes = text(10'000);
+  const std::size_t size = gzip.pack(bytes, room);
+  ASSERT_GT(size, 0u);
+  EXPECT_EQ(gzip.pack(bytes, {room.data(), size - 1}), 0u);
+  EXPECT_EQ(gzip.pack(bytes, {room.data(), size}), size);
+  EXPECT_EQ(unpacked({room.data(), size}), bytes + "$");
+}
+
+TEST(GzipTest, AfterEachPieceAllOfItCanBeRead) {
+  for (const std::size_t room : {16u, 17u, 100u, 65'536u}) {
+    Gzip gzip(6, Gzip::Use::kPieces);
+    std::vector<char> bytes(room);
+    std::string packed;
+    std::string all;
+    const auto take = [&](Gzip::Flush flush) {
+      while (const std::size_t size = gzip.take(bytes, flush)) {
+        packed.append(bytes.data(), size);
+      }
+    };
+    for (const std::size_t size : {1u, 300u, 70'000u, 2u}) {
+      const std::string piece = text(size);
+      all += piece;
+      gzip.add(piece);
+      take(Gzip::Flush::kPiece);
+      ASSERT_EQ(unpacked(packed), all) << room;
+    }
+    gzip.add({});
+    take(Gzip::Flush::kEnd);
+    EXPECT_EQ(unpacked(packed), all + "$") << room;
+  }
+}
+
+TEST(GzipTest, PackingAsksNothingOfTheHeap) {
+  Gzip gzip(6, Gzip::Use::kWhole);
+  std::vector<char> room(100'000);
+  const std::string bytes = text(100'000);
+  const std::size_t before = test::allocations();
+  for (int i = 0; i < 10; ++i) ASSERT_GT(gzip.pack(bytes, room), 0u);
+  EXPECT_EQ(test::allocations(), before);
+}
+
+}  // namespace
+}  // namespace brigade
