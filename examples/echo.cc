@@ -15,6 +15,7 @@ class Echo : public brigade::WebSocketWorker {
     name = "echo";
     webSocketLimits.maxMessageSize = 64 << 20;
     webSocketLimits.maxFrameSize = 64 << 20;
+    webSocketLimits.maxFragments = 1 << 20;  // such a message in 64 bytes each
     handshake.compression.emplace();
   }
 

@@ -32,7 +32,8 @@ struct CodecFuzz {
 
   ProtocolFactory make;
   testing::Describe describe = testing::dataOf;
-  // Whether a message can be sent so that it arrives as it is.
+  // Whether a message can be sent so that it arrives as it is. Empty: none can,
+  // what one side sends is nothing that it takes.
   std::function<bool(const Message&)> survives = [](const Message&) {
     return true;
   };

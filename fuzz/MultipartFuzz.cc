@@ -48,10 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   const std::string_view body(reinterpret_cast<const char*>(data) + 1,
                               size - 1);
   const std::string whole = brigade::parsed(body, body.size());
-  if (whole == brigade::parsed(body, 1) &&
-      whole == brigade::parsed(body, data[0] + 1U)) {
-    return 0;
-  }
+  if (whole == brigade::parsed(body, data[0] + 1U)) return 0;
   std::fprintf(stderr, "the pieces give another form\n");
   std::abort();
 }

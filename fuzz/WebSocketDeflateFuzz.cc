@@ -101,7 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                              .clientContext = context});
           },
       .describe = describe,
-      .survives = [](const Message&) { return false; }};
+      .survives = {}};
   context =
       size % 2 == 0 ? WebSocketContext::kNone : WebSocketContext::kTakeover;
   const std::string stream = brigade::fuzz::WebSocketScript::stream(

@@ -17,6 +17,10 @@ using detail::HttpParser;
 
 constexpr std::string_view kCrlf = "\r\n";
 
+// Old clients send one or two behind a body; without an end they would be a
+// connection that never asks for anything.
+constexpr unsigned kEmptyLines = 8;
+
 // RFC 9112, 6.3: what has neither a body nor framing.
 bool hasNoBody(unsigned status) {
   return status < 200 || status == 204 || status == 304;
@@ -172,11 +176,11 @@ Packet Http::input(std::string_view bytes) {
 }
 
 Packet Http::head(std::string_view bytes) {
-  // RFC 9112, 2.2: an empty line before a request is ignored.
-  if (bytes[0] == '\r' && !emptyLine_) {
+  // RFC 9112, 2.2: at least one empty line before a request is ignored.
+  if (bytes[0] == '\r' && emptyLines_ < kEmptyLines) {
     if (bytes.size() == 1) return Packet::more();
     if (bytes[1] == '\n') {
-      emptyLine_ = true;
+      ++emptyLines_;
       return Packet::silent(kCrlf.size());
     }
   }
@@ -269,7 +273,7 @@ Packet Http::refused(const detail::HttpRefusal& refusal) {
 void Http::endRequest() {
   phase_ = last_ ? Phase::kIgnore : Phase::kHead;
   begun_ = false;
-  emptyLine_ = false;
+  emptyLines_ = 0;
 }
 
 Message Http::decode(std::span<char> packet) {

@@ -136,9 +136,9 @@ class Http : public ProtocolInterface {
   detail::HttpParser::Resume resume_;
   Phase phase_ = Phase::kHead;
   HttpPart::Kind kind_ = HttpPart::Kind::kRequest;  // what decode() is given
-  bool begun_ : 1 = false;      // a byte of this request has come
-  bool emptyLine_ : 1 = false;  // one was before this request
-  bool last_ : 1 = false;       // nothing is read after this request
+  std::uint8_t emptyLines_ = 0;                     // before this request
+  bool begun_ : 1 = false;  // a byte of this request has come
+  bool last_ : 1 = false;   // nothing is read after this request
 };
 
 }  // namespace brigade

@@ -105,6 +105,7 @@ const std::vector<Case> kRefused = {
     {"RFC 9112, 2.3: another name", "GET / HTTQ/1.1\r\nHost: a\r\n\r\n", 400},
     {"RFC 9110, 15.6.6: HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
     {"RFC 9110, 15.6.6: HTTP/0.9", "GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505},
+    {"RFC 9110, 15.6.6: before the line is over", "GET / HTTP/3.1", 505},
     {"RFC 9113, 3.4: the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
      505},
     // The target.

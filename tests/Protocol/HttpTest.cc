@@ -58,6 +58,8 @@ const std::vector<Accepted> kAccepted = {
      "[GET / 1.1|Host=a;]$"},
     {"RFC 9112, 2.2: one empty line before it",
      "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "[GET / 1.1|Host=a;]$"},
+    {"RFC 9112, 2.2: more empty lines before it",
+     "\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "[GET / 1.1|Host=a;]$"},
     {"RFC 9112, 2.2: an empty line after a body, from old clients",
      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\r\n"
      "GET / HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -1,5 +1,5 @@
-// Clients that nobody here wrote, against the examples: curl and Python's
-// websockets. One that is missing fails its test.
+// Clients that nobody here wrote, against the examples: curl, wrk, Python's
+// websockets and Node's ws. One that is missing fails its test.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -127,6 +127,47 @@ TEST_F(CurlTest, UploadsFilesToHello) {
             "415 Unsupported Media Type: no multipart/form-data\n");
 }
 
+class WrkTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(::access("/usr/bin/wrk", X_OK), 0) << "no wrk" << kInstall;
+    echo_.start({"--listen", "http://127.0.0.1:0"});
+  }
+
+  // A second with 16 connections: answers came, and all of them were 200.
+  void run(const std::vector<std::string>& options = {}) {
+    std::vector<std::string> command = {"/usr/bin/wrk", "-d1", "-c16", "-t1"};
+    command.insert(command.end(), options.begin(), options.end());
+    command.push_back("http://127.0.0.1:" + std::to_string(echo_.port()) + "/");
+    const Outcome outcome = runCommand(command);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find(" requests in "), std::string::npos)
+        << outcome.out;
+    for (const char* wrong : {" 0 requests in ", "Socket errors", "Non-2xx"}) {
+      EXPECT_EQ(outcome.out.find(wrong), std::string::npos) << outcome.out;
+    }
+  }
+
+  Program echo_{example("echo")};
+};
+
+TEST_F(WrkTest, IsAnsweredOverAndOver) { run(); }
+
+TEST_F(WrkTest, IsAnsweredWhenItDoesNotWaitForAnswers) {
+  const TempDirectory directory;
+  const std::string script = directory.name() + "/pipeline.lua";
+  std::ofstream(script) << "local requests = {}\n"
+                           "init = function(args)\n"
+                           "  for i = 1, 16 do\n"
+                           "    requests[i] = wrk.format('POST', '/' .. i, {},"
+                           " 'body ' .. i)\n"
+                           "  end\n"
+                           "  requests = table.concat(requests)\n"
+                           "end\n"
+                           "request = function() return requests end\n";
+  run({"-s", script});
+}
+
 class PythonWebSocketsTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -199,6 +240,110 @@ TEST_F(PythonWebSocketsTest, SeesAReloadAsGoingAway) {
           "      assert False, 'still open'\n"
           "    except websockets.ConnectionClosedOK as closed:\n"
           "      assert closed.rcvd.code == 1001, closed\n");
+}
+
+TEST_F(PythonWebSocketsTest, EchoesAMessageOf65537Fragments) {
+  // The last of them, which is empty, is the client's own.
+  run(", compression=None",
+      "    await ws.send(['abcd'] * 65536)\n"
+      "    assert await ws.recv() == 'abcd' * 65536\n");
+}
+
+class NodeWebSocketsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(::access("/usr/bin/node", X_OK), 0) << "no node" << kInstall;
+    ASSERT_EQ(::access("/usr/share/nodejs/ws", X_OK), 0)
+        << "no node-ws" << kInstall;
+    echo_.start({"--listen", "websocket://127.0.0.1:0"});
+  }
+
+  // Runs the lines when `ws` is open; they see `next`, which resolves with the
+  // next message: a string, or a Buffer for a binary one.
+  void run(const std::string& options, const std::string& lines) {
+    const std::string script =
+        "const WebSocket = require('ws'), assert = require('assert');\n"
+        "const ws = new WebSocket('ws://127.0.0.1:" +
+        std::to_string(echo_.port()) + "/', {" + options +
+        "});\n"
+        "const once = (name) => new Promise((resolve) =>\n"
+        "  ws.once(name, (...args) => resolve(args)));\n"
+        "const next = async () => {\n"
+        "  const [data, isBinary] = await once('message');\n"
+        "  return isBinary ? data : data.toString();\n"
+        "};\n"
+        "const late = setTimeout(() => assert.fail('too late'), 40000);\n"
+        "(async () => {\n  await once('open');\n" +
+        lines +
+        "  ws.terminate();\n  clearTimeout(late);\n})().catch((error) => {\n"
+        "  console.error(error);\n  process.exit(1);\n});\n";
+    const Outcome outcome = runCommand({"/usr/bin/node", "-e", script},
+                                       {"NODE_PATH=/usr/share/nodejs"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+  }
+
+  Program echo_{example("echo")};
+};
+
+TEST_F(NodeWebSocketsTest, EchoesTextsAndBytes) {
+  run("perMessageDeflate: false",
+      "  assert.strictEqual(ws.extensions, '');\n"
+      "  for (const text of ['', 'a', '\u20ac'.repeat(50000)]) {\n"
+      "    ws.send(text);\n"
+      "    assert.strictEqual(await next(), text);\n"
+      "  }\n"
+      "  for (const size of [0, 1, 125, 126, 65535, 65536, 1000000]) {\n"
+      "    ws.send(Buffer.alloc(size, 255));\n"
+      "    assert((await next()).equals(Buffer.alloc(size, 255)));\n"
+      "  }\n");
+}
+
+TEST_F(NodeWebSocketsTest, EchoesFragmentsAndAnswersPings) {
+  run("perMessageDeflate: false",
+      "  ws.send('frag', {fin: false});\n"
+      "  ws.ping('between');\n"
+      "  ws.send('men', {fin: false});\n"
+      "  ws.send('ted', {fin: true});\n"
+      "  const [[pong], text] = await Promise.all([once('pong'), next()]);\n"
+      "  assert.strictEqual(pong.toString(), 'between');\n"
+      "  assert.strictEqual(text, 'fragmented');\n");
+}
+
+TEST_F(NodeWebSocketsTest, EchoesCompressedMessagesWhateverIsAgreedOn) {
+  for (const char* offer :
+       {"perMessageDeflate: true", "perMessageDeflate: {threshold: 0}",
+        "perMessageDeflate: {serverMaxWindowBits: 9}",
+        "perMessageDeflate: {clientMaxWindowBits: 9, threshold: 0}",
+        "perMessageDeflate: {clientNoContextTakeover: true, "
+        "serverNoContextTakeover: true}"}) {
+    SCOPED_TRACE(offer);
+    run(offer,
+        "  assert(ws.extensions.startsWith('permessage-deflate'));\n"
+        "  let text = '';\n"
+        "  for (const size of [0, 1, 1000, 100000, 1000000]) {\n"
+        "    while (text.length < size) text += text.length + ' and ';\n"
+        "    ws.send(text);\n"
+        "    assert.strictEqual(await next(), text);\n"
+        "  }\n"
+        "  ws.send(text, {fin: false});\n"
+        "  ws.send(text, {fin: true});\n"
+        "  assert.strictEqual(await next(), text + text);\n");
+  }
+}
+
+TEST_F(NodeWebSocketsTest, ClosesWithItsOwnCode) {
+  run("",
+      "  ws.close(4321, 'bye');\n"
+      "  const [code] = await once('close');\n"
+      "  assert.strictEqual(code, 4321);\n");
+}
+
+TEST_F(NodeWebSocketsTest, EchoesAMessageOf64MiB) {
+  run("perMessageDeflate: false",
+      "  const large = Buffer.alloc(64 << 20, 'brigade');\n"
+      "  ws.send(large);\n"
+      "  assert((await next()).equals(large));\n");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "brigade/Protocol/detail/HttpParser.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -18,6 +19,13 @@ constexpr std::ptrdiff_t kMaxMethod = 32;
 constexpr std::size_t kPlainPort = 5;
 
 constexpr std::string_view kVersion = "HTTP/1.1\r\n";
+
+// The methods of RFC 9110, 9.3 and RFC 5789 that act on a resource.
+bool isWithoutAsterisk(std::string_view method) {
+  constexpr std::array<std::string_view, 7> kMethods = {
+      "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "PATCH"};
+  return std::ranges::find(kMethods, method) != kMethods.end();
+}
 
 constexpr const char* kBareLf = "a bare LF (RFC 9112, 2.2)";
 constexpr const char* kBareCr = "a bare CR (RFC 9112, 2.2)";
@@ -218,21 +226,25 @@ inline const char* HttpParser::Reader::version(const char* at) {
   return at + kVersion.size();
 }
 
-// Incomplete, or not 1.x.
+// Incomplete, or not 1.x: that is known with the last digit.
 bool HttpParser::Reader::badVersion(const char* at) {
+  constexpr std::size_t kMajor = 5;
+  constexpr std::size_t kMinor = 7;
   at_ = at;
   const std::size_t size = std::min<std::size_t>(
       static_cast<std::size_t>(end_ - at), kVersion.size());
   for (std::size_t i = 0; i < size; ++i) {
     const char wanted = kVersion[i];
     const char c = at[i];
+    if (i == kMinor && isDigit(c) && at[kMajor] != kVersion[kMajor]) {
+      return refuse(505, "a version that is not HTTP/1 (RFC 9110, 2.5)");
+    }
     if (isDigit(wanted) ? isDigit(c) : c == wanted) continue;
     if (c == '\n') return refuse(400, kBareLf);
     if (wanted == '\n') return refuse(400, kBareCr);
     return refuse(400, "a malformed version (RFC 9112, 2.3)");
   }
-  if (size < kVersion.size()) return more(State::kVersion);
-  return refuse(505, "a version that is not HTTP/1 (RFC 9110, 2.5)");
+  return more(State::kVersion);
 }
 
 // The field lines and the empty line.
@@ -411,7 +423,8 @@ HttpRefusal HttpParser::Reader::readOtherTarget() {
     return {};
   }
   if (target == "*") {
-    if (method == "OPTIONS") return {};
+    // M-SEARCH and the like are about the server too.
+    if (!isWithoutAsterisk(method)) return {};
     return {400, "the target * is for OPTIONS (RFC 9112, 3.2.4)"};
   }
   if (sameName(target.substr(0, 7), "http://")) return readAbsolute(7);
