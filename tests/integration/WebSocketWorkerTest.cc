@@ -70,6 +70,27 @@ TEST_F(WebSocketWorkerTest, APublishedTextReachesEverySubscriberOnce) {
   }));
 }
 
+// The frame is built once and goes to each socket as it is.
+TEST_F(WebSocketWorkerTest, APublishedTextCostsNoAllocationForAReceiver) {
+  program.start({"--workers", "1"});
+  std::vector<WebClient> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.push_back(open());
+    ASSERT_TRUE(clients.back().sendText("sub news"));
+    ASSERT_TRUE(clients.back().sendText("sync"));
+    ASSERT_EQ(clients.back().text(), "sync");
+  }
+  const std::string text(200, 'x');
+  std::string cost;
+  // The first time makes the room for the frame and the list of receivers.
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(clients[0].sendText("cost news " + text));
+    for (WebClient& client : clients) ASSERT_EQ(client.text(), text);
+    cost = clients[0].text().value_or("");
+  }
+  EXPECT_EQ(cost, "cost 0");
+}
+
 TEST_F(WebSocketWorkerTest, TheCloseOfThePeerIsEchoedAndReported) {
   program.start();
   WebClient client = open();

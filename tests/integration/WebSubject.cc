@@ -5,7 +5,8 @@
 //   GET /late/MS, /throw, /half, /twice, /address, /never
 //   POST /size (streamed), /body
 //   text: "sub TOPIC", "unsub TOPIC", "pub TOPIC TEXT", "throw", "close CODE",
-//   "big BYTES"; anything else comes back
+//   "big BYTES", "cost TOPIC TEXT" (heap allocations of a pub); anything else
+//   comes back
 //
 // From the environment: PING_MS, PONG_MS, CLOSE_MS, HEAD_MS, IDLE_MS, and
 // MAX_BODY in bytes.
@@ -15,6 +16,8 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+
+#include "tests/support/Allocations.h"
 
 namespace {
 
@@ -76,6 +79,13 @@ class WebSubject : public brigade::WebSocketWorker {
       const auto end = rest.find(' ');
       const auto told = publish(rest.substr(0, end), rest.substr(end + 1));
       socket.send("told " + std::to_string(told));
+    } else if (verb == "cost") {
+      const auto end = rest.find(' ');
+      const std::string topic = rest.substr(0, end);
+      const std::size_t before = brigade::test::allocations();
+      publish(topic, std::string_view(rest).substr(end + 1));
+      const std::size_t cost = brigade::test::allocations() - before;
+      socket.send("cost " + std::to_string(cost));
     } else if (verb == "throw") {
       throw std::runtime_error("told to throw");
     } else if (verb == "close") {
