@@ -35,6 +35,7 @@ unsigned statusOf(std::error_code error) {
 
 std::error_code HttpUpload::File::saveAs(const std::string& path,
                                          IfExists ifExists) const {
+  if (!whole_) return std::make_error_code(std::errc::operation_in_progress);
   return detail::saveFile(descriptor_, bytes_, path, ifExists);
 }
 
@@ -208,9 +209,10 @@ bool HttpUpload::spill(File& file) {
 
 // A browser sends an input without a file as one without a name.
 void HttpUpload::endPart() {
-  if (inFile_ && files_.back().size_ == 0 && files_.back().filename_.empty()) {
-    files_.pop_back();
-  }
+  if (!inFile_) return;
+  File& file = files_.back();
+  file.whole_ = true;
+  if (file.size_ == 0 && file.filename_.empty()) files_.pop_back();
 }
 
 std::string HttpUpload::folder() const {

@@ -90,7 +90,9 @@ class HttpUpload {
     // file system of the temporary file, else by a copy, which blocks while it
     // is written. It appears whole or not at all, and is not synced. The
     // folder is not made. A crash in a copy or in kReplace can leave a file
-    // PATH.XXXXXXXXXXXXXXXX.
+    // PATH.XXXXXXXXXXXXXXXX. While the file is still on its way:
+    // std::errc::operation_in_progress. Saved twice, it has two names; what is
+    // written to one of two links is in the other as well.
     std::error_code saveAs(const std::string& path,
                            IfExists ifExists = IfExists::kFail) const;
 
@@ -103,6 +105,7 @@ class HttpUpload {
     std::string bytes_;
     FileDescriptor descriptor_;
     std::uint64_t size_ = 0;
+    bool whole_ = false;
   };
 
   // `head` as streamBody() has it; nothing of it is needed longer. Refused at
