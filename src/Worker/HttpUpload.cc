@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "brigade/Protocol/HttpForm.h"
-#include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/LogLimit.h"
 #include "brigade/Worker/detail/TemporaryFile.h"
 
 namespace brigade {
@@ -112,7 +112,11 @@ bool HttpUpload::refuse(unsigned status, std::string reason) {
 
 // The log has what is the server's own affair, the client only that it is.
 bool HttpUpload::failed(const std::string& what, std::error_code error) {
-  log(LogLevel::kError,
+  // One of the process: a disk fails for all uploads, and they have no owner
+  // that knows the others.
+  static detail::LogLimit limit;
+  limit.log(
+      Clock::now(), LogLevel::kError,
       "an upload failed: " + what + " in " + folder() + ": " + error.message());
   return refuse(statusOf(error), "the upload cannot be stored");
 }

@@ -51,8 +51,8 @@ struct HttpUploadSettings {
   std::uint64_t fileBytes = std::uint64_t{1} << 30;
   std::size_t fieldBytes = std::size_t{64} << 10;
   std::size_t parts = 1000;
-  std::size_t files =
-      64;  // each may hold a descriptor until the upload is gone
+  // Each may hold a descriptor until the upload is gone.
+  std::size_t files = 64;
   // A longer file goes to a temporary file.
   std::size_t memoryFileBytes = std::size_t{64} << 10;
   // Of one upload in all, names included. A file that would pass it goes to a
@@ -125,7 +125,7 @@ class HttpUpload {
 
   // 400: malformed. 413: over a limit. 507: the disk is full. 503: no
   // descriptor is left. 500: another error of the disk. The last three have
-  // a line in the log. What had come of it is gone.
+  // a line in the log, up to ten a second. What had come of it is gone.
   bool refused() const { return status_ != 0; }
   unsigned status() const { return status_; }  // 0: not refused
   const std::string& reason() const { return reason_; }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -348,6 +349,22 @@ TEST_F(HttpUploadTest, WhatNoCopyWouldMendIsSaidWithoutOne) {
   const Limited limited(RLIMIT_NOFILE, 3);  // a copy would meet it
   EXPECT_EQ(upload.files()[0].saveAs(folder / "taken", IfExists::kReplace),
             std::errc::is_a_directory);
+}
+
+TEST_F(HttpUploadTest, ManyThatFailTakeTenLinesOfTheLogASecond) {
+  settings.folder = folder / "missing";
+  settings.memoryFileBytes = 0;
+  const pid_t child = ::fork();  // the limit is one of the process
+  if (child == 0) {
+    testing::internal::CaptureStderr();
+    for (int i = 0; i < 200; ++i) outcome(file("f", "a", "bytes") + kEnd);
+    const std::string log = testing::internal::GetCapturedStderr();
+    const auto lines = std::count(log.begin(), log.end(), '\n');
+    ::_exit(lines > 0 && lines < 200 ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 // The limit on a file's size stands for a full disk here.
