@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <charconv>
 #include <cstring>
 #include <string>
@@ -64,6 +65,7 @@ class HeadWriter {
   void putDate(std::string_view date) {
     if (date.size() != kHttpDateSize) return;
     put("Date: ");
+    // As a constant size it is copied without a call.
     put(date.substr(0, kHttpDateSize));
     put(kCrlf);
   }
@@ -105,8 +107,9 @@ void encodeReply(const HttpReply& reply, std::string_view data, Output& out) {
   const bool sendsData = !noBody && !reply.headOnly &&
                          reply.framing != HttpReply::Framing::kChunked;
   const bool copies = sendsData && data.size() < Output::kBorrowInput;
-  char* const begin = out.room(HeadWriter::kOwnLines + fields.size() +
-                               (copies ? data.size() : 0));
+  const std::size_t room =
+      HeadWriter::kOwnLines + fields.size() + (copies ? data.size() : 0);
+  char* const begin = out.room(room);
   HeadWriter lines(begin);
   lines.putStatus(response.status());
   if (!response.hasDate()) lines.putDate(reply.date);
@@ -119,7 +122,8 @@ void encodeReply(const HttpReply& reply, std::string_view data, Output& out) {
   lines.put(fields);
   lines.put(kCrlf);
   if (copies) lines.put(data);
-  out.take(static_cast<std::size_t>(lines.end() - begin));
+  assert(lines.end() <= begin + room);
+  out.commit(static_cast<std::size_t>(lines.end() - begin));
   if (sendsData && !copies) out.append(data);
 }
 

@@ -40,10 +40,25 @@ bool isCompressibleType(std::string_view contentType) {
          });
 }
 
-// Whether one of the elements of a list is that name.
-bool names(std::string_view list, std::string_view name) {
+bool hasElement(std::string_view list, std::string_view element) {
   while (!list.empty()) {
-    if (sameName(nextElement(list, ','), name)) return true;
+    if (sameName(nextElement(list, ','), element)) return true;
+  }
+  return false;
+}
+
+// Whether a line of that name has it: all of them are one list (5.3).
+bool hasElement(const HttpResponse& response, std::string_view name,
+                std::string_view element) {
+  std::string_view lines = response.fields();
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find("\r\n"));
+    lines.remove_prefix(line.size() + 2);
+    const std::size_t colon = line.find(':');
+    if (sameName(line.substr(0, colon), name) &&
+        hasElement(line.substr(colon + 1), element)) {
+      return true;
+    }
   }
   return false;
 }
@@ -75,12 +90,14 @@ bool isCompressible(const HttpResponse& response) {
   }
   return isCompressibleType(response.header("Content-Type").value_or("")) &&
          !response.header("Content-Encoding") &&
-         !names(response.header("Cache-Control").value_or(""), "no-transform");
+         !hasElement(response, "Cache-Control", "no-transform");
 }
 
 void addVary(HttpResponse& head) {
-  const std::string_view vary = head.header(kVary).value_or("");
-  if (names(vary, "*") || names(vary, kAcceptEncoding)) return;
+  if (hasElement(head, kVary, "*") ||
+      hasElement(head, kVary, kAcceptEncoding)) {
+    return;
+  }
   head.add(kVary, kAcceptEncoding);
 }
 

@@ -54,7 +54,7 @@ class Output {
       grow(size);
     return buffer_.get() + used_;
   }
-  void take(std::size_t size) {
+  void commit(std::size_t size) {
     used_ += size;
     size_ += size;
   }

@@ -182,10 +182,11 @@ SendResult HttpConnection::startStream(const HttpResponse& head) {
 SendResult HttpConnection::write(std::string_view piece) {
   if (phase_ != Phase::kStreaming) return SendResult::kDropped;
   if (headOnly_ || piece.empty()) return SendResult::kSent;
-  const SendResult result =
-      gzip_      ? writePacked(piece)
-      : chunked_ ? tcp_->send(Message::of(HttpPiece::kChunk, piece))
-                 : tcp_->sendRaw(piece);
+  SendResult result = gzip_ ? writePacked(piece)
+                      : chunked_
+                          ? tcp_->send(Message::of(HttpPiece::kChunk, piece))
+                          : tcp_->sendRaw(piece);
+  if (phase_ == Phase::kEnding) result = finish();
   // Only a full buffer is followed by onHttpDrain: who waited for it because of
   // less would wait for ever.
   const bool waits = result == SendResult::kQueued && !tcp_->bufferFull();
@@ -193,31 +194,49 @@ SendResult HttpConnection::write(std::string_view piece) {
 }
 
 // What the stream has taken has to be sent: so a piece is taken whole or, past
-// the mark, not at all; an empty one is the end, which always is.
+// the mark, not at all; an empty one is the end, which always is. sendAlways()
+// may come back here by onBufferFull.
 SendResult HttpConnection::writePacked(std::string_view piece) {
   SendResult result = SendResult::kDropped;
-  if (!piece.empty() && tcp_->bufferFull()) return result;
+  if (packing_ || (!piece.empty() && tcp_->bufferFull())) return result;
   if (tcp_->status() != TcpConnection::Status::kEstablished) return result;
   const auto flush = piece.empty() ? Gzip::Flush::kEnd : Gzip::Flush::kPiece;
-  // The program's onBufferFull, inside sendAlways(), may end the answer.
-  std::unique_ptr<Gzip> stream = std::move(gzip_);
-  worker_.packer().pack(*stream, piece, flush, [&](std::string_view packed) {
-    result = chunked_ ? tcp_->sendAlways(Message::of(HttpPiece::kChunk, packed))
-                      : tcp_->sendAlways(packed);
-    return result != SendResult::kDropped && streaming();
-  });
-  if (streaming()) gzip_ = std::move(stream);
+  packing_ = true;
+  try {
+    worker_.packer().pack(*gzip_, piece, flush, [&](std::string_view packed) {
+      result = chunked_
+                   ? tcp_->sendAlways(Message::of(HttpPiece::kChunk, packed))
+                   : tcp_->sendAlways(packed);
+      return result != SendResult::kDropped;
+    });
+  } catch (...) {
+    packing_ = false;
+    // What follows could not be read: it is seen to have no end.
+    tcp_->destroy();
+    throw;
+  }
+  packing_ = false;
   return result;
 }
 
 SendResult HttpConnection::end() {
   if (phase_ != Phase::kStreaming) return SendResult::kDropped;
+  phase_ = Phase::kEnding;
+  // In onBufferFull, with a part of a piece: write() has the others.
+  return packing_ ? SendResult::kQueued : finish();
+}
+
+SendResult HttpConnection::finish() {
   SendResult result = SendResult::kSent;
-  if (gzip_) result = writePacked({});
-  if (!streaming()) return result;
-  if (chunked_ && !headOnly_) {
-    // Also past the mark: without it the whole answer is worth nothing.
-    result = tcp_->sendAlways(Message::of(HttpPiece::kLastChunk));
+  try {
+    if (gzip_) result = writePacked({});
+    if (chunked_ && !headOnly_) {
+      // Also past the mark: without it the whole answer is worth nothing.
+      result = tcp_->sendAlways(Message::of(HttpPiece::kLastChunk));
+    }
+  } catch (...) {
+    tcp_->destroy();
+    throw;
   }
   answered();
   return result;
@@ -277,7 +296,7 @@ void HttpConnection::fail(unsigned status) {
     send(HttpResponse(status)
              .set("Content-Type", "text/plain; charset=utf-8")
              .bodyView(text));
-  } else if (phase_ == Phase::kStreaming) {
+  } else if (answering()) {
     // So that it is seen to have no end.
     tcp_->destroy();
   } else {

@@ -8,6 +8,9 @@
 //
 //   waiting --request--> answering --send()------------------------> waiting
 //                            `------start()--> streaming --end()-------^
+//                                                  `--> ending --------^
+//
+// Ending: end() came inside a write(), from onBufferFull; that write() does it.
 //
 // What is sent while no request waits for an answer is dropped (kDropped).
 
@@ -51,7 +54,8 @@ class HttpConnection {
   // An answer in pieces: chunked, or for HTTP/1.0 until the connection ends.
   // kQueued from write(): the peer is slow and the buffer full; go on in
   // onHttpDrain. kDropped: as TcpConnection::send(), and for write() nothing of
-  // the piece was taken.
+  // the piece was taken. An end() that throws, or a write() that compresses,
+  // ends the connection.
   SendResult start(const HttpResponse& head);
   SendResult write(std::string_view piece);
   SendResult end();
@@ -87,7 +91,7 @@ class HttpConnection {
 
   explicit HttpConnection(HttpWorker& worker);
 
-  enum class Phase : std::uint8_t { kWaiting, kAnswering, kStreaming };
+  enum class Phase : std::uint8_t { kWaiting, kAnswering, kStreaming, kEnding };
   struct Body;  // a request that is kept: it arrives in pieces, or has its
                 // answer late
   // While it lives a callback has the request.
@@ -103,6 +107,7 @@ class HttpConnection {
   SendResult startPacked(const HttpResponse& head);
   SendResult startStream(const HttpResponse& head);
   SendResult writePacked(std::string_view piece);
+  SendResult finish();
   HttpReply replyFor(const HttpResponse& response) const;
   void answered();
   void holdBack(const HttpRequest& request);
@@ -123,6 +128,7 @@ class HttpConnection {
   bool held_ : 1 = false;         // receiving waits for the answer
   bool bodyPending_ : 1 = false;  // more of the request is on its way
   bool draining_ : 1 = false;
+  bool packing_ : 1 = false;  // inside writePacked()
 };
 
 }  // namespace brigade

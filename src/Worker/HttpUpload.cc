@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "brigade/Protocol/HttpForm.h"
-#include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/LogLimit.h"
 #include "brigade/Worker/detail/TemporaryFile.h"
 
 namespace brigade {
@@ -35,6 +35,7 @@ unsigned statusOf(std::error_code error) {
 
 std::error_code HttpUpload::File::saveAs(const std::string& path,
                                          IfExists ifExists) const {
+  if (!whole_) return std::make_error_code(std::errc::operation_in_progress);
   return detail::saveFile(descriptor_, bytes_, path, ifExists);
 }
 
@@ -111,7 +112,11 @@ bool HttpUpload::refuse(unsigned status, std::string reason) {
 
 // The log has what is the server's own affair, the client only that it is.
 bool HttpUpload::failed(const std::string& what, std::error_code error) {
-  log(LogLevel::kError,
+  // One of the process: a disk fails for all uploads, and they have no owner
+  // that knows the others.
+  static detail::LogLimit limit;
+  limit.log(
+      Clock::now(), LogLevel::kError,
       "an upload failed: " + what + " in " + folder() + ": " + error.message());
   return refuse(statusOf(error), "the upload cannot be stored");
 }
@@ -208,9 +213,10 @@ bool HttpUpload::spill(File& file) {
 
 // A browser sends an input without a file as one without a name.
 void HttpUpload::endPart() {
-  if (inFile_ && files_.back().size_ == 0 && files_.back().filename_.empty()) {
-    files_.pop_back();
-  }
+  if (!inFile_) return;
+  File& file = files_.back();
+  file.whole_ = true;
+  if (file.size_ == 0 && file.filename_.empty()) files_.pop_back();
 }
 
 std::string HttpUpload::folder() const {

@@ -51,8 +51,8 @@ struct HttpUploadSettings {
   std::uint64_t fileBytes = std::uint64_t{1} << 30;
   std::size_t fieldBytes = std::size_t{64} << 10;
   std::size_t parts = 1000;
-  std::size_t files =
-      64;  // each may hold a descriptor until the upload is gone
+  // Each may hold a descriptor until the upload is gone.
+  std::size_t files = 64;
   // A longer file goes to a temporary file.
   std::size_t memoryFileBytes = std::size_t{64} << 10;
   // Of one upload in all, names included. A file that would pass it goes to a
@@ -90,7 +90,9 @@ class HttpUpload {
     // file system of the temporary file, else by a copy, which blocks while it
     // is written. It appears whole or not at all, and is not synced. The
     // folder is not made. A crash in a copy or in kReplace can leave a file
-    // PATH.XXXXXXXXXXXXXXXX.
+    // PATH.XXXXXXXXXXXXXXXX. While the file is still on its way:
+    // std::errc::operation_in_progress. Saved twice, it has two names; what is
+    // written to one of two links is in the other as well.
     std::error_code saveAs(const std::string& path,
                            IfExists ifExists = IfExists::kFail) const;
 
@@ -103,6 +105,7 @@ class HttpUpload {
     std::string bytes_;
     FileDescriptor descriptor_;
     std::uint64_t size_ = 0;
+    bool whole_ = false;
   };
 
   // `head` as streamBody() has it; nothing of it is needed longer. Refused at
@@ -122,7 +125,7 @@ class HttpUpload {
 
   // 400: malformed. 413: over a limit. 507: the disk is full. 503: no
   // descriptor is left. 500: another error of the disk. The last three have
-  // a line in the log. What had come of it is gone.
+  // a line in the log, up to ten a second. What had come of it is gone.
   bool refused() const { return status_ != 0; }
   unsigned status() const { return status_; }  // 0: not refused
   const std::string& reason() const { return reason_; }

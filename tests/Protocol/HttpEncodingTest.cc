@@ -62,8 +62,12 @@ TEST(HttpEncodingTest, WhatIsEncodedOrPartialOrEmptyOrForbiddenIsNot) {
       isCompressible(typed("text/html").set("Content-Encoding", "br")));
   EXPECT_FALSE(isCompressible(
       typed("text/html").set("Cache-Control", "private, No-Transform")));
+  EXPECT_FALSE(isCompressible(typed("text/html")
+                                  .add("Cache-Control", "private")
+                                  .add("cache-control", "No-Transform")));
   EXPECT_TRUE(
       isCompressible(typed("text/html").set("Cache-Control", "no-store")));
+  EXPECT_TRUE(isCompressible(typed("text/html").set("X", "no-transform")));
   for (const unsigned status : {100u, 204u, 206u, 304u}) {
     HttpResponse response = typed("text/html");
     response.setStatus(status);
@@ -82,6 +86,10 @@ TEST(HttpEncodingTest, VaryIsAddedOnceAndNothingIsTakenFromIt) {
   HttpResponse others = HttpResponse().set("Vary", "Cookie");
   addVary(others);
   EXPECT_EQ(others.fields(), "Vary: Cookie\r\nVary: Accept-Encoding\r\n");
+  HttpResponse second =
+      HttpResponse().add("Vary", "Cookie").add("vary", "X, accept-encoding");
+  addVary(second);
+  EXPECT_EQ(second.fields(), "Vary: Cookie\r\nvary: X, accept-encoding\r\n");
   HttpResponse all = HttpResponse().set("Vary", "*");
   addVary(all);
   EXPECT_EQ(all.fields(), "Vary: *\r\n");

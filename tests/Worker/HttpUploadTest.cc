@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -275,6 +276,40 @@ TEST_F(HttpUploadTest, AFileThatIsThereIsReplacedOnlyWhenAsked) {
   }
 }
 
+TEST_F(HttpUploadTest, AFileIsNotSavedBeforeItIsWhole) {
+  for (const std::size_t threshold : {0u, 100u}) {
+    settings.memoryFileBytes = threshold;
+    HttpUpload upload = begin();
+    std::string body = file("f", "a", "bytes");
+    body.resize(body.size() - 3);  // "bytes" may go on
+    ASSERT_TRUE(upload.add(body));
+    EXPECT_EQ(upload.files()[0].saveAs(folder / "kept"),
+              std::errc::operation_in_progress);
+    EXPECT_EQ(entries(), 0);
+    ASSERT_TRUE(upload.add("s\r\n" + kEnd));
+    EXPECT_EQ(upload.files()[0].saveAs(folder / "kept"), std::error_code());
+    EXPECT_EQ(contentOf(folder / "kept"), "bytes");
+    std::filesystem::remove(folder / "kept");
+  }
+}
+
+TEST_F(HttpUploadTest, AFileMayBeSavedAgain) {
+  for (const std::size_t threshold : {0u, 100u}) {
+    settings.memoryFileBytes = threshold;
+    const HttpUpload upload = uploaded(file("f", "a", "bytes") + kEnd);
+    // Also when the first name is gone, as a link to it can no longer be had.
+    for (const char* name : {"one", "two"}) {
+      EXPECT_EQ(upload.files()[0].saveAs(folder / name), std::error_code());
+      EXPECT_EQ(contentOf(folder / name), "bytes");
+    }
+    std::filesystem::remove(folder / "one");
+    std::filesystem::remove(folder / "two");
+    EXPECT_EQ(upload.files()[0].saveAs(folder / "one"), std::error_code());
+    EXPECT_EQ(contentOf(folder / "one"), "bytes");
+    std::filesystem::remove(folder / "one");
+  }
+}
+
 // ---- What the system refuses
 
 TEST_F(HttpUploadTest, AFolderThatIsNotThereIs500AndLogged) {
@@ -306,6 +341,31 @@ class Limited {
   __rlimit_resource resource_;
   rlimit before_{};
 };
+
+TEST_F(HttpUploadTest, WhatNoCopyWouldMendIsSaidWithoutOne) {
+  settings.memoryFileBytes = 0;
+  const HttpUpload upload = uploaded(file("f", "a", "bytes") + kEnd);
+  std::filesystem::create_directory(folder / "taken");
+  const Limited limited(RLIMIT_NOFILE, 3);  // a copy would meet it
+  EXPECT_EQ(upload.files()[0].saveAs(folder / "taken", IfExists::kReplace),
+            std::errc::is_a_directory);
+}
+
+TEST_F(HttpUploadTest, ManyThatFailTakeTenLinesOfTheLogASecond) {
+  settings.folder = folder / "missing";
+  settings.memoryFileBytes = 0;
+  const pid_t child = ::fork();  // the limit is one of the process
+  if (child == 0) {
+    testing::internal::CaptureStderr();
+    for (int i = 0; i < 200; ++i) outcome(file("f", "a", "bytes") + kEnd);
+    const std::string log = testing::internal::GetCapturedStderr();
+    const auto lines = std::count(log.begin(), log.end(), '\n');
+    ::_exit(lines > 0 && lines < 200 ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
 
 // The limit on a file's size stands for a full disk here.
 TEST_F(HttpUploadTest, ADiskThatTakesNoMoreIs507) {

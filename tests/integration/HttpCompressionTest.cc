@@ -217,6 +217,18 @@ TEST_F(HttpCompressionTest, PiecesThatAFullBufferDropsSpoilNothing) {
   EXPECT_LT(all.size(), 50'000'000u);
 }
 
+TEST_F(HttpCompressionTest, AnAnswerThatEndsInsideOnBufferFullIsWhole) {
+  start({"GZIP=yes", "MAX_SEND=32768"});
+  ASSERT_TRUE(wire_->send(get("/text-full")));
+  EXPECT_TRUE(eventually([&] { return waiting() > 0; }));
+  const auto answer = nextAnswer(*wire_);
+  ASSERT_TRUE(answer);
+  const std::string all = unpacked(answer->body);
+  EXPECT_TRUE(all.ends_with('$'));
+  EXPECT_EQ((all.size() - 1) % (256 * 1024), 0u);
+  expectPacked(ask(get("/text/5000")), text(5000));
+}
+
 TEST_F(HttpCompressionTest, EventsAreNot) {
   start();
   const HttpAnswer answer = ask(get("/text-events"));

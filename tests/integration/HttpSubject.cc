@@ -10,6 +10,7 @@
 //   /files/PATH  /nolinks/PATH  /any?as=PATH    HttpFiles, of the folder FILES
 //   /text/BYTES  /text-pieces/COUNT  /text-late/BYTES  /text-tagged
 //   /text-events  /text-noise/BYTES  /text-flood/BYTES (whatever comes of it)
+//   /text-full (ends in onBufferFull)
 //
 //   sub TOPIC | unsub TOPIC | pub TOPIC TEXT | close CODE REASON | throw |
 //   big BYTES TIMES | ping DATA; every other message comes back
@@ -79,6 +80,7 @@ struct State {
   std::size_t owed = 0;      // bytes of a streamed answer
   bool noise = false;        // they cannot be compressed
   std::size_t received = 0;  // of a streamed body
+  bool endsWhenFull = false;
 };
 
 class HttpSubject : public brigade::WebSocketWorker {
@@ -157,6 +159,12 @@ class HttpSubject : public brigade::WebSocketWorker {
 
   void onHttpClose(HttpConnection&) override { note("http closed"); }
   void onHttpDrain(HttpConnection& http) override { pay(http); }
+
+  void onBufferFull(brigade::TcpConnection& tcp) override {
+    WebSocketWorker::onBufferFull(tcp);
+    HttpConnection* const http = findHttp(tcp.id());
+    if (http != nullptr && http->context<State>().endsWhenFull) http->end();
+  }
 
   // ---- WebSocket
 
@@ -250,7 +258,7 @@ class HttpSubject : public brigade::WebSocketWorker {
       });
     } else if (path.verb == "text-noise") {
       http.start(HttpResponse().set("Content-Type", "text/plain"));
-      http.context<State>() = {std::stoul(path.argument), true, 0};
+      http.context<State>() = {std::stoul(path.argument), true, 0, false};
       pay(http);
     } else if (path.verb == "text-flood") {
       http.start(HttpResponse().set("Content-Type", "text/plain"));
@@ -260,6 +268,12 @@ class HttpSubject : public brigade::WebSocketWorker {
         http.write(piece);
       }
       http.end();
+    } else if (path.verb == "text-full") {
+      http.start(HttpResponse().set("Content-Type", "text/plain"));
+      http.context<State>().endsWhenFull = true;
+      // More than is packed at once.
+      const std::string piece = noise(256 * 1024);
+      while (http.streaming()) http.write(piece);
     } else if (path.verb == "text-tagged") {
       http.send(HttpResponse::html(text("5000")).set("ETag", "\"one\""));
     } else if (path.verb == "text-events") {

@@ -25,7 +25,10 @@ class HttpPacker {
   }
 
   // A piece of an answer that has a stream of its own: `send` gets the bytes,
-  // in parts of bounded length, until it answers false.
+  // in parts of bounded length, until it answers false. It may call this packer
+  // again, from onBufferFull, for another stream: that comes when the bytes are
+  // with the kernel or copied, and between two parts nothing is kept here. The
+  // stream at hand is not to be packed inside it.
   template <typename Send>
   void pack(Gzip& stream, std::string_view piece, Gzip::Flush flush,
             Send send) {

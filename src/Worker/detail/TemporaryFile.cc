@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <utility>
 
 namespace brigade::detail {
 namespace {
@@ -74,6 +75,14 @@ std::error_code link(const FileDescriptor& file, const std::string& path,
   return error ? error : moveTo(between, path, ifExists);
 }
 
+// Another file system, or one without links; a file that was unlinked, no
+// /proc.
+bool mayBeCopied(std::error_code linkError) {
+  const int error = linkError.value();
+  return error == EXDEV || error == ENOENT || error == EOPNOTSUPP ||
+         error == EPERM;
+}
+
 std::error_code copyAll(const FileDescriptor& from, const FileDescriptor& to) {
   std::array<char, 64 * 1024> room;
   off_t offset = 0;
@@ -89,12 +98,18 @@ std::error_code copyAll(const FileDescriptor& from, const FileDescriptor& to) {
   }
 }
 
+// Its destructor would keep an error to itself: NFS writes here.
+std::error_code closed(FileDescriptor file) {
+  return ::close(file.release()) == 0 ? std::error_code() : lastError();
+}
+
 std::error_code copy(const FileDescriptor& file, std::string_view bytes,
                      const std::string& path, IfExists ifExists) {
   const std::string between = uniqueName(path);
-  const FileDescriptor to = openFile(between, O_WRONLY | O_CREAT | O_EXCL);
+  FileDescriptor to = openFile(between, O_WRONLY | O_CREAT | O_EXCL);
   if (!to) return lastError();
-  const std::error_code error = file ? copyAll(file, to) : appendTo(to, bytes);
+  std::error_code error = file ? copyAll(file, to) : appendTo(to, bytes);
+  if (!error) error = closed(std::move(to));
   if (!error) return moveTo(between, path, ifExists);
   ::unlink(between.c_str());
   return error;
@@ -136,9 +151,7 @@ std::error_code saveFile(const FileDescriptor& file, std::string_view bytes,
   }
   if (file) {
     const std::error_code error = link(file, path, ifExists);
-    if (!error || error == std::errc::file_exists) return error;
-    // Another file system, a file that was unlinked, no /proc: whatever else it
-    // is, the copy meets it too.
+    if (!error || !mayBeCopied(error)) return error;
   }
   return copy(file, bytes, path, ifExists);
 }

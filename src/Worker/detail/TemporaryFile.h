@@ -23,8 +23,9 @@ FileDescriptor openUnlinkedFile(const std::string& folder);
 std::error_code appendTo(const FileDescriptor& file, std::string_view bytes);
 
 // Gives what `file` holds, or if it is none `bytes`, the name `path`: a link
-// where that can be had, else a copy. Either appears whole or not at all; a
-// crash inside a copy, or of kReplace, can leave PATH.XXXXXXXXXXXXXXXX behind.
+// where that can be had, else a copy; what a copy would not mend is the answer
+// at once. Either appears whole or not at all; a crash inside a copy, or of
+// kReplace, can leave PATH.XXXXXXXXXXXXXXXX behind.
 std::error_code saveFile(const FileDescriptor& file, std::string_view bytes,
                          const std::string& path,
                          HttpUpload::File::IfExists ifExists);

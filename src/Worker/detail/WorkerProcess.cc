@@ -28,7 +28,6 @@ constexpr milliseconds kQuiet{250};
 constexpr milliseconds kLastWords{500};
 // And for onWorkerStop.
 constexpr milliseconds kFarewell{200};
-constexpr unsigned kPeerLinesPerSecond = 10;
 
 ConnectionLimits limitsOf(const Worker& worker) {
   ConnectionLimits limits;
@@ -344,20 +343,7 @@ void WorkerProcess::logException(std::string_view where,
 }
 
 void WorkerProcess::logPeer(const std::string& text) {
-  if (loop_->now() - logWindow_ >= std::chrono::seconds(1)) {
-    if (suppressed_ > 0) {
-      log(LogLevel::kWarning,
-          std::to_string(suppressed_) + " more lines like this left out");
-    }
-    logWindow_ = loop_->now();
-    logged_ = suppressed_ = 0;
-  }
-  if (logged_ < kPeerLinesPerSecond) {
-    ++logged_;
-    log(LogLevel::kWarning, text);
-  } else {
-    ++suppressed_;
-  }
+  peerLines_.log(loop_->now(), LogLevel::kWarning, text);
 }
 
 }  // namespace brigade::detail

@@ -21,6 +21,7 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/Supervisor.h"
+#include "brigade/Worker/detail/LogLimit.h"
 #include "brigade/Worker/detail/Service.h"
 #include "brigade/Worker/detail/Status.h"
 
@@ -91,9 +92,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   // While draining: bytes moved when last looked, by connection.
   std::unordered_map<std::uint64_t, std::uint64_t> seen_;
   std::unordered_set<std::uint64_t> endByThemselves_;
-  Clock::time_point logWindow_{};
-  unsigned logged_ = 0;
-  unsigned suppressed_ = 0;
+  LogLimit peerLines_;
 };
 
 }  // namespace brigade::detail
