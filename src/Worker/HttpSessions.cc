@@ -64,10 +64,7 @@ HttpSessions::~HttpSessions() { worker_.sessions_ = nullptr; }
 
 void HttpSessions::prepare(const detail::Service& service) {
   if (!store_) {
-    std::string name = service.name;
-    std::replace(name.begin(), name.end(), '/', '-');
-    store_ = std::make_unique<FileSessionStore>(service.runDirectory + "/" +
-                                                name + ".sessions");
+    store_ = std::make_unique<FileSessionStore>(service.claimPath("sessions"));
   }
   store_->prepare(service.identity.uid, service.identity.gid);
 }

@@ -37,7 +37,8 @@ struct Service;
 struct HttpSessionSettings {
   // Of the files, for who brings no store: made by the master, 0700, owned by
   // the worker's user. Empty: NAME.sessions in the run directory, where NAME is
-  // the worker's. Workers that share their sessions name one folder.
+  // the worker's; two Workers of which these are the same are refused at start.
+  // Workers that are to share their sessions name one folder.
   std::string folder = {};
   std::string cookieName = "session";
   bool secure = false;  // the cookie travels over https only
