@@ -229,6 +229,22 @@ std::error_code FileSessionStore::replace(std::string_view id,
   return file.replace(pathOf(id));
 }
 
+// unlink(2) is the claim: it succeeds for one only. Nobody knows the new id
+// before this returns.
+std::error_code FileSessionStore::rename(std::string_view id,
+                                         std::string_view newId,
+                                         std::string_view data,
+                                         SessionTime expires) {
+  if (!detail::isSessionId(id)) return noSession();
+  const std::string oldPath = pathOf(id);
+  if (::access(oldPath.c_str(), F_OK) != 0) return errorOf(errno);
+  if (const auto error = create(newId, data, expires)) return error;
+  if (::unlink(oldPath.c_str()) == 0) return {};
+  const std::error_code error = errorOf(errno);
+  ::unlink(pathOf(newId).c_str());
+  return error;
+}
+
 std::error_code FileSessionStore::prolong(std::string_view id,
                                           SessionTime expires) {
   if (!detail::isSessionId(id)) return noSession();

@@ -46,6 +46,8 @@ class FileSessionStore : public SessionStore {
                          SessionTime expires) override;
   std::error_code replace(std::string_view id, std::string_view data,
                           SessionTime expires) override;
+  std::error_code rename(std::string_view id, std::string_view newId,
+                         std::string_view data, SessionTime expires) override;
   std::error_code prolong(std::string_view id, SessionTime expires) override;
   std::error_code remove(std::string_view id) override;
   bool collect(SessionTime now, std::size_t atMost) override;

@@ -52,6 +52,13 @@ class SessionStore {
   // removed meanwhile: no such session.
   virtual std::error_code replace(std::string_view id, std::string_view data,
                                   SessionTime expires) = 0;
+  // Other bytes for one that is there, under another id. The old id is claimed
+  // at once with it: of several that rename one session, or remove it, one gets
+  // it, and for the others there is no such session. After an error the session
+  // is there as it was, unless there is none.
+  virtual std::error_code rename(std::string_view id, std::string_view newId,
+                                 std::string_view data,
+                                 SessionTime expires) = 0;
   // The same bytes, for longer.
   virtual std::error_code prolong(std::string_view id, SessionTime expires) = 0;
   // No error when there is none.

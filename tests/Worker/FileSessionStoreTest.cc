@@ -104,6 +104,29 @@ TEST_F(FileSessionStoreTest, NothingBringsBackWhatWasRemoved) {
   EXPECT_EQ(count(), 0U) << "nor is anything left";
 }
 
+TEST_F(FileSessionStoreTest, ARenamedSessionIsThereUnderItsNewIdOnly) {
+  create(1, now + seconds(10));
+  EXPECT_FALSE(store.rename(id(1), id(2), "more", now + seconds(20)));
+  EXPECT_EQ(loaded(id(1)), "none");
+  EXPECT_EQ(loaded(id(2)), "more");
+  EXPECT_EQ(store.rename(id(1), id(3), "x", now + seconds(20)),
+            std::errc::no_such_file_or_directory);
+  EXPECT_EQ(names(), std::vector{id(2)});
+}
+
+TEST_F(FileSessionStoreTest, ARenameThatFailsChangesNothing) {
+  create(1, now + seconds(10));
+  const std::string large(FileSessionStore::kMaxBytes + 1, 'x');
+  EXPECT_EQ(store.rename(id(1), id(2), large, now), std::errc::file_too_large);
+  EXPECT_EQ(store.rename(id(1), "no id", "x", now),
+            std::errc::invalid_argument);
+  EXPECT_EQ(loaded(id(1)), "data");
+  // A folder cannot be unlinked, and stands for what cannot be.
+  fs::create_directory(file(id(3)));
+  EXPECT_TRUE(store.rename(id(3), id(4), "x", now));
+  EXPECT_EQ(names(), (std::vector{id(1), id(3)}));
+}
+
 TEST_F(FileSessionStoreTest, ATornFileIsNoSession) {
   const std::string data = "some data";
   ASSERT_FALSE(store.create(id(1), data, now + seconds(10)));
@@ -145,6 +168,8 @@ TEST_F(FileSessionStoreTest, WhatIsNoIdNamesNoFile) {
     EXPECT_EQ(loaded(name), "none") << name;
     EXPECT_EQ(store.create(name, "x", now), std::errc::invalid_argument);
     EXPECT_EQ(store.replace(name, "x", now),
+              std::errc::no_such_file_or_directory);
+    EXPECT_EQ(store.rename(name, id(2), "x", now),
               std::errc::no_such_file_or_directory);
     EXPECT_EQ(store.prolong(name, now), std::errc::no_such_file_or_directory);
     EXPECT_FALSE(store.remove(name));
@@ -254,6 +279,7 @@ TEST_F(FileSessionStoreTest, CollectsBesideOthersWhoDo) {
 // ---- Several processes
 
 constexpr seconds kPatience{20};
+constexpr auto kNoSession = std::errc::no_such_file_or_directory;
 
 // A session of 64 KiB of that letter, saved again and again until it is gone.
 pid_t forkWriter(const std::string& folder, const std::string& id, char letter,
@@ -294,6 +320,37 @@ TEST_F(FileSessionStoreTest, OfProcessesThatSaveAtOnceOneWinsWholly) {
     EXPECT_EQ(status, 0);
   }
   EXPECT_EQ(count(), 0U);
+}
+
+TEST_F(FileSessionStoreTest, OfProcessesThatRenameAtOnceOneGetsTheSession) {
+  constexpr int kRounds = 200;
+  constexpr int kProcesses = 3;
+  for (int i = 0; i < kRounds; ++i) create(i, now + seconds(10));
+  std::vector<pid_t> processes;
+  for (int p = 1; p <= kProcesses; ++p) {
+    processes.push_back(::fork());
+    if (processes.back() != 0) continue;
+    bool right = true;
+    for (int i = 0; i < kRounds; ++i) {
+      const auto error =
+          store.rename(id(i), id(1000 * p + i), "data", now + seconds(10));
+      right = right && (!error || error == kNoSession);
+    }
+    ::_exit(right ? 0 : 1);
+  }
+  for (const pid_t process : processes) {
+    int status = -1;
+    EXPECT_EQ(::waitpid(process, &status, 0), process);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(count(), static_cast<std::size_t>(kRounds));
+  for (int i = 0; i < kRounds; ++i) {
+    int there = 0;
+    for (int p = 0; p <= kProcesses; ++p) {
+      if (fs::exists(file(id(1000 * p + i)))) there += p == 0 ? 100 : 1;
+    }
+    EXPECT_EQ(there, 1) << i;
+  }
 }
 
 }  // namespace
