@@ -132,13 +132,13 @@ std::error_code HttpSession::destroy() {
 
 std::error_code HttpSession::save(HttpResponse& response) {
   if (!loaded_) return {};
+  if (unread_) return unread_;
   const std::error_code error = changed_ ? write() : std::error_code();
   if (!error) addCookie(response);
   return error;
 }
 
 std::error_code HttpSession::write() {
-  if (unread_) return unread_;
   std::error_code error;
   if (id_.empty()) {
     error = create();
@@ -174,7 +174,7 @@ std::error_code HttpSession::create() {
 void HttpSession::addCookie(HttpResponse& response) {
   const HttpSessionSettings& settings = sessions_->settings_;
   const bool keeps = settings.keep == HttpSessionSettings::Keep::kLifetime;
-  if (cookie_ == Cookie::kAsItIs && (!keeps || id_.empty() || unread_)) return;
+  if (cookie_ == Cookie::kAsItIs && (!keeps || id_.empty())) return;
   const bool deletes = cookie_ == Cookie::kDelete;
   HttpCookie cookie{.name = settings.cookieName,
                     .path = "/",

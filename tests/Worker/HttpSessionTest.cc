@@ -257,6 +257,26 @@ TEST_F(HttpSessionTest, AStoreThatCannotBeReadLosesNothing) {
   EXPECT_EQ(open(cookie).get("page"), std::nullopt);
 }
 
+TEST_F(HttpSessionTest, SaysThatItCouldNotBeReadWhateverWasDone) {
+  const std::string cookie = clientWith("user", "ada");
+  const auto failure = std::make_error_code(std::errc::too_many_files_open);
+  using Step = void (*)(HttpSession&);
+  const Step steps[] = {[](HttpSession& s) { s.get("user"); },
+                        [](HttpSession& s) { s.erase("user"); },
+                        [](HttpSession& s) { s.clear(); },
+                        [](HttpSession& s) { s.regenerate(); }};
+  for (const Step step : steps) {
+    shelf.failure = failure;
+    HttpSession session = open(cookie);
+    step(session);
+    shelf.failure = {};
+    HttpResponse response;
+    EXPECT_EQ(session.save(response), failure);
+    EXPECT_EQ(response.fields(), "");
+    EXPECT_EQ(open(cookie).get("user"), "ada");
+  }
+}
+
 TEST_F(HttpSessionTest, AStoreThatCannotBeWrittenIsAValueAndNoCookie) {
   HttpSession session = open();
   session.set("a", "1");
