@@ -39,6 +39,47 @@ std::error_code noSession() { return errorOf(ENOENT); }
                           what + " the folder of sessions " + folder);
 }
 
+[[noreturn]] void refuse(const std::string& folder, const std::string& why) {
+  throw std::runtime_error("cannot use the folder of sessions " + folder +
+                           ": " + why);
+}
+
+// What follows is done to what was opened: whoever may write its parent could
+// put something else under its name meanwhile. O_NOFOLLOW: a link is none.
+FileDescriptor openFolder(const std::string& folder) {
+  FileDescriptor opened(
+      ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (opened) return opened;
+  if (errno == ENOTDIR || errno == ELOOP) refuse(folder, "it is none");
+  fail("cannot open", folder);
+}
+
+struct stat lookAt(const FileDescriptor& opened, const std::string& folder) {
+  struct stat info {};
+  if (::fstat(opened.get(), &info) != 0) fail("cannot look at", folder);
+  return info;
+}
+
+// One that this process has made.
+void giveAway(const FileDescriptor& opened, const std::string& folder,
+              uid_t uid, gid_t gid) {
+  const bool foreign = uid != ::geteuid() || gid != ::getegid();
+  if (!foreign || lookAt(opened, folder).st_uid != ::geteuid()) return;
+  if (::fchown(opened.get(), uid, gid) != 0) fail("cannot give away", folder);
+}
+
+void check(const FileDescriptor& opened, const std::string& folder, uid_t uid) {
+  const struct stat info = lookAt(opened, folder);
+  if (info.st_uid != uid) {
+    refuse(folder, "it belongs to uid " + std::to_string(info.st_uid) +
+                       ", and the worker processes are uid " +
+                       std::to_string(uid));
+  }
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    refuse(folder, "it is open to others than its owner");
+  }
+}
+
 // Calls again what a signal has interrupted.
 template <typename Call>
 auto retried(Call call) {
@@ -151,28 +192,17 @@ FileSessionStore::FileSessionStore(const std::string& folder)
 FileSessionStore::~FileSessionStore() = default;
 
 void FileSessionStore::prepare(uid_t uid, gid_t gid) {
-  if (::mkdir(folder_.c_str(), 0700) == 0) {
-    const bool foreign = uid != ::geteuid() || gid != ::getegid();
-    if (foreign && ::lchown(folder_.c_str(), uid, gid) != 0) {
-      fail("cannot give away", folder_);
-    }
-  } else if (errno != EEXIST) {
-    fail("cannot make", folder_);
+  const bool made = ::mkdir(folder_.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) fail("cannot make", folder_);
+  try {
+    const FileDescriptor folder = openFolder(folder_);
+    if (made) giveAway(folder, folder_, uid, gid);
+    check(folder, folder_, uid);
+  } catch (...) {
+    // Nothing was put into it yet.
+    if (made) ::rmdir(folder_.c_str());
+    throw;
   }
-  struct stat info {};
-  if (::lstat(folder_.c_str(), &info) != 0) fail("cannot look at", folder_);
-  std::string wrong;
-  if (!S_ISDIR(info.st_mode)) {
-    wrong = "it is none";
-  } else if (info.st_uid != uid) {
-    wrong = "it belongs to uid " + std::to_string(info.st_uid) +
-            ", and the worker processes are uid " + std::to_string(uid);
-  } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    wrong = "it is open to others than its owner";
-  }
-  if (wrong.empty()) return;
-  throw std::runtime_error("cannot use the folder of sessions " + folder_ +
-                           ": " + wrong);
 }
 
 void FileSessionStore::prepareProcess() {

@@ -218,6 +218,16 @@ TEST_F(FileSessionStoreTest, RefusesAFolderThatOthersMayUse) {
                std::system_error);
 }
 
+TEST_F(FileSessionStoreTest, AFolderThatIsRefusedIsNotLeftBehind) {
+  // No user has this number: chown(2) takes it for "as it is".
+  const auto nobody = static_cast<uid_t>(-1);
+  FileSessionStore other(temp / "other");
+  EXPECT_THROW(other.prepare(nobody, ::getegid()), std::runtime_error);
+  EXPECT_FALSE(fs::exists(temp / "other"));
+  EXPECT_THROW(store.prepare(nobody, ::getegid()), std::runtime_error);
+  EXPECT_TRUE(fs::exists(folder)) << "it was there before";
+}
+
 TEST_F(FileSessionStoreTest, SaysWhatWentWrongAndLeavesNothing) {
   const std::string large(FileSessionStore::kMaxBytes + 1, 'x');
   EXPECT_EQ(store.create(id(1), large, now), std::errc::file_too_large);
