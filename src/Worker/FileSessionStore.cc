@@ -292,11 +292,15 @@ std::error_code FileSessionStore::remove(std::string_view id) {
 
 bool FileSessionStore::collect(SessionTime now, std::size_t atMost) {
   if (!sweep_) sweep_.reset(::opendir(folder_.c_str()));
-  if (!sweep_) return false;
+  if (!sweep_) fail("cannot read", folder_);
   for (; atMost > 0; --atMost) {
+    errno = 0;
     const dirent* const entry = ::readdir(sweep_.get());
     if (entry == nullptr) {
+      const int number = errno;
       sweep_.reset();
+      errno = number;
+      if (number != 0) fail("cannot read", folder_);
       return false;
     }
     collectEntry(::dirfd(sweep_.get()), entry->d_name, now);
@@ -306,13 +310,18 @@ bool FileSessionStore::collect(SessionTime now, std::size_t atMost) {
 
 // Another process may have removed it, or given it more time, meanwhile.
 void FileSessionStore::collectEntry(int folder, const char* name,
-                                    SessionTime now) {
+                                    SessionTime now) const {
   const std::string_view entry = name;
   if (!detail::isSessionId(entry) && !entry.starts_with(kNewPrefix)) return;
   struct stat info {};
-  if (::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return;
+    fail("cannot look into", folder_);
+  }
   if (!S_ISREG(info.st_mode) || expiryOf(info) + kGrace > now) return;
-  ::unlinkat(folder, name, 0);
+  if (::unlinkat(folder, name, 0) != 0 && errno != ENOENT) {
+    fail("cannot remove from", folder_);
+  }
 }
 
 }  // namespace brigade

@@ -50,6 +50,7 @@ class FileSessionStore : public SessionStore {
                          std::string_view data, SessionTime expires) override;
   std::error_code prolong(std::string_view id, SessionTime expires) override;
   std::error_code remove(std::string_view id) override;
+  // Throws std::system_error; the next call goes on behind what has failed.
   bool collect(SessionTime now, std::size_t atMost) override;
 
  private:
@@ -59,7 +60,7 @@ class FileSessionStore : public SessionStore {
   };
 
   std::string pathOf(std::string_view id) const;
-  static void collectEntry(int folder, const char* name, SessionTime now);
+  void collectEntry(int folder, const char* name, SessionTime now) const;
 
   std::string folder_;
   std::unique_ptr<DIR, CloseFolder> sweep_;  // one that is under way

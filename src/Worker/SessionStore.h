@@ -5,8 +5,8 @@
 // its copy of this object, so what it keeps lies outside of them: in files, in
 // a database. FileSessionStore is the one that comes with brigade.
 //
-// A call holds the worker process until it returns. It does not throw: what
-// went wrong is its result, and std::errc::no_such_file_or_directory says that
+// A call holds the worker process until it returns. Those for one session do not
+// throw: what went wrong is the result, and std::errc::no_such_file_or_directory says that
 // there is no such session. An id is 32 digits of 0-9 and a-f, whoever asks.
 //
 // Two processes that save one session at a time: the last one wins, whole;
@@ -67,7 +67,8 @@ class SessionStore {
   // Looks at up to `atMost` sessions and removes those that have expired; the
   // next call goes on from there. False: it has seen them all, and the next
   // call begins anew. One process of a Worker does this, but others may remove
-  // sessions at the same time.
+  // sessions at the same time. Throws std::system_error, or what else it likes,
+  // when it cannot: it is logged, and called again after collectInterval.
   virtual bool collect(SessionTime now, std::size_t atMost) = 0;
 };
 

@@ -235,7 +235,7 @@ TEST_F(FileSessionStoreTest, SaysWhatWentWrongAndLeavesNothing) {
   fs::remove(folder);
   EXPECT_TRUE(store.create(id(1), "data", now));
   EXPECT_THROW(store.prepareProcess(), std::system_error);
-  EXPECT_FALSE(store.collect(now, 10));
+  EXPECT_THROW(store.collect(now, 10), std::system_error);
 }
 
 TEST_F(FileSessionStoreTest, CollectsWhatExpiredAMinuteAgoAndNothingElse) {
@@ -252,6 +252,32 @@ TEST_F(FileSessionStoreTest, CollectsWhatExpiredAMinuteAgoAndNothingElse) {
   fs::last_write_time(file(id(4)), old);
   EXPECT_FALSE(store.collect(now, 100));
   EXPECT_EQ(names(), (std::vector{std::string("README"), id(2), id(3), id(4)}));
+}
+
+// In a process that may not write the folder: root may always.
+TEST_F(FileSessionStoreTest, SaysWhatItCannotCollectAndGoesOnBehindIt) {
+  for (int i = 1; i <= 3; ++i) create(i, now - seconds(60));
+  ASSERT_EQ(::chmod(folder.c_str(), 0555), 0);
+  ASSERT_EQ(::chmod(temp.name().c_str(), 0755), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(100);
+    int refused = 0;
+    for (bool more = true; more && refused < 10;) {
+      try {
+        more = store.collect(now, 100);
+      } catch (const std::system_error& e) {
+        if (e.code() == std::errc::permission_denied) ++refused;
+      }
+    }
+    ::_exit(refused);
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 3) << "once for each";
+  ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
+  EXPECT_EQ(count(), 3U);
 }
 
 TEST_F(FileSessionStoreTest, CollectsNoMoreAtATimeThanItIsTold) {
