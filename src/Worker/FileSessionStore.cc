@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -217,7 +218,7 @@ std::string FileSessionStore::pathOf(std::string_view id) const {
 }
 
 std::error_code FileSessionStore::load(std::string_view id, SessionTime now,
-                                       StoredSession& session) {
+                                       StoredSession& session) try {
   if (!detail::isSessionId(id)) return noSession();
   const std::string path = pathOf(id);
   const FileDescriptor file(retried([&] {
@@ -239,24 +240,30 @@ std::error_code FileSessionStore::load(std::string_view id, SessionTime now,
   if (const auto error = readAll(file.get(), head)) return error;
   if (const auto error = readAll(file.get(), session.data)) return error;
   return head == headOf(session.data) ? std::error_code() : noSession();
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 std::error_code FileSessionStore::create(std::string_view id,
                                          std::string_view data,
-                                         SessionTime expires) {
+                                         SessionTime expires) try {
   if (!detail::isSessionId(id)) return errorOf(EINVAL);
   NewFile file(folder_);
   if (const auto error = file.write(data, expires)) return error;
   return file.become(pathOf(id));
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 std::error_code FileSessionStore::replace(std::string_view id,
                                           std::string_view data,
-                                          SessionTime expires) {
+                                          SessionTime expires) try {
   if (!detail::isSessionId(id)) return noSession();
   NewFile file(folder_);
   if (const auto error = file.write(data, expires)) return error;
   return file.replace(pathOf(id));
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 // unlink(2) is the claim: it succeeds for one only. Nobody knows the new id
@@ -264,7 +271,7 @@ std::error_code FileSessionStore::replace(std::string_view id,
 std::error_code FileSessionStore::rename(std::string_view id,
                                          std::string_view newId,
                                          std::string_view data,
-                                         SessionTime expires) {
+                                         SessionTime expires) try {
   if (!detail::isSessionId(id)) return noSession();
   const std::string oldPath = pathOf(id);
   if (::access(oldPath.c_str(), F_OK) != 0) return errorOf(errno);
@@ -273,21 +280,27 @@ std::error_code FileSessionStore::rename(std::string_view id,
   const std::error_code error = errorOf(errno);
   ::unlink(pathOf(newId).c_str());
   return error;
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 std::error_code FileSessionStore::prolong(std::string_view id,
-                                          SessionTime expires) {
+                                          SessionTime expires) try {
   if (!detail::isSessionId(id)) return noSession();
   const auto times = timesOf(expires);
   const bool done = ::utimensat(AT_FDCWD, pathOf(id).c_str(), times.data(),
                                 AT_SYMLINK_NOFOLLOW) == 0;
   return done ? std::error_code() : errorOf(errno);
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
-std::error_code FileSessionStore::remove(std::string_view id) {
+std::error_code FileSessionStore::remove(std::string_view id) try {
   if (!detail::isSessionId(id)) return {};
   const bool done = ::unlink(pathOf(id).c_str()) == 0 || errno == ENOENT;
   return done ? std::error_code() : errorOf(errno);
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 bool FileSessionStore::collect(SessionTime now, std::size_t atMost) {

@@ -40,6 +40,7 @@ class FileSessionStore : public SessionStore {
   // Throws std::system_error when this process may not use the folder.
   void prepareProcess() override;
 
+  std::size_t maxBytes() const override { return kMaxBytes; }
   std::error_code load(std::string_view id, SessionTime now,
                        StoredSession& session) override;
   std::error_code create(std::string_view id, std::string_view data,

@@ -54,6 +54,13 @@ HttpSessions::HttpSessions(HttpWorker& worker,
     throw std::invalid_argument(
         "HttpSessions: lifetime and collectInterval are a second or more");
   }
+  const std::size_t most =
+      store_ ? store_->maxBytes() : FileSessionStore::kMaxBytes;
+  if (settings_.maxBytes > most) {
+    throw std::invalid_argument(
+        "HttpSessions: maxBytes is " + std::to_string(settings_.maxBytes) +
+        ", and the store takes " + std::to_string(most));
+  }
   if (worker.sessions_ != nullptr) {
     throw std::logic_error("HttpSessions: the worker has one already");
   }

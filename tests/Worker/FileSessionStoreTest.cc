@@ -1,6 +1,7 @@
 #include "brigade/Worker/FileSessionStore.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -237,6 +240,37 @@ TEST_F(FileSessionStoreTest, SaysWhatWentWrongAndLeavesNothing) {
   EXPECT_THROW(store.prepareProcess(), std::system_error);
   EXPECT_THROW(store.collect(now, 10), std::system_error);
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which ends the process instead
+TEST_F(FileSessionStoreTest, WithoutMemoryForASessionItSaysSo) {
+  const std::string data(FileSessionStore::kMaxBytes, 'x');
+  ASSERT_FALSE(store.create(id(1), data, now + seconds(10)));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const rlimit none{1, 1};
+    if (::setrlimit(RLIMIT_AS, &none) != 0) ::_exit(100);
+    // What the heap has left from earlier.
+    std::vector<std::unique_ptr<char[]>> taken;
+    taken.reserve(1024);
+    try {
+      while (taken.size() < taken.capacity()) {
+        taken.push_back(std::make_unique<char[]>(1 << 20));
+      }
+    } catch (const std::bad_alloc&) {
+    }
+    try {
+      StoredSession session;
+      const std::error_code error = store.load(id(1), now, session);
+      ::_exit(error == std::errc::not_enough_memory ? 0 : 1);
+    } catch (const std::bad_alloc&) {
+      ::_exit(2);
+    }
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+#endif
 
 TEST_F(FileSessionStoreTest, CollectsWhatExpiredAMinuteAgoAndNothingElse) {
   create(1, now - seconds(60));
