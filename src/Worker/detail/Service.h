@@ -47,7 +47,7 @@ struct Service {
           const std::string& programEvent);
 
   // What the Worker itself needs, in the run directory. Throws what is wrong.
-  void prepare() { worker->prepare(*this); }
+  void prepare() { worker->prepareBuiltins(*this); }
   // Where the Worker keeps something by itself: NAME.KIND in the run directory.
   // Throws std::runtime_error when another Worker of the program has that name:
   // nobody has said that the two are to share it.
@@ -76,8 +76,8 @@ struct Service {
   std::chrono::milliseconds stopTimeout{};
   std::string runDirectory;
   std::set<std::string>* claimed = nullptr;  // paths, by all Workers
-  unsigned group = 0;       // in the Supervisor
-  Score* scores = nullptr;  // of its first slot
+  unsigned group = 0;                        // in the Supervisor
+  Score* scores = nullptr;                   // of its first slot
 };
 
 }  // namespace brigade::detail
