@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -37,6 +38,47 @@ std::error_code noSession() { return errorOf(ENOENT); }
 [[noreturn]] void fail(const std::string& what, const std::string& folder) {
   throw std::system_error(errorOf(errno),
                           what + " the folder of sessions " + folder);
+}
+
+[[noreturn]] void refuse(const std::string& folder, const std::string& why) {
+  throw std::runtime_error("cannot use the folder of sessions " + folder +
+                           ": " + why);
+}
+
+// What follows is done to what was opened: whoever may write its parent could
+// put something else under its name meanwhile. O_NOFOLLOW: a link is none.
+FileDescriptor openFolder(const std::string& folder) {
+  FileDescriptor opened(
+      ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (opened) return opened;
+  if (errno == ENOTDIR || errno == ELOOP) refuse(folder, "it is none");
+  fail("cannot open", folder);
+}
+
+struct stat lookAt(const FileDescriptor& opened, const std::string& folder) {
+  struct stat info {};
+  if (::fstat(opened.get(), &info) != 0) fail("cannot look at", folder);
+  return info;
+}
+
+// One that this process has made.
+void giveAway(const FileDescriptor& opened, const std::string& folder,
+              uid_t uid, gid_t gid) {
+  const bool foreign = uid != ::geteuid() || gid != ::getegid();
+  if (!foreign || lookAt(opened, folder).st_uid != ::geteuid()) return;
+  if (::fchown(opened.get(), uid, gid) != 0) fail("cannot give away", folder);
+}
+
+void check(const FileDescriptor& opened, const std::string& folder, uid_t uid) {
+  const struct stat info = lookAt(opened, folder);
+  if (info.st_uid != uid) {
+    refuse(folder, "it belongs to uid " + std::to_string(info.st_uid) +
+                       ", and the worker processes are uid " +
+                       std::to_string(uid));
+  }
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    refuse(folder, "it is open to others than its owner");
+  }
 }
 
 // Calls again what a signal has interrupted.
@@ -151,28 +193,17 @@ FileSessionStore::FileSessionStore(const std::string& folder)
 FileSessionStore::~FileSessionStore() = default;
 
 void FileSessionStore::prepare(uid_t uid, gid_t gid) {
-  if (::mkdir(folder_.c_str(), 0700) == 0) {
-    const bool foreign = uid != ::geteuid() || gid != ::getegid();
-    if (foreign && ::lchown(folder_.c_str(), uid, gid) != 0) {
-      fail("cannot give away", folder_);
-    }
-  } else if (errno != EEXIST) {
-    fail("cannot make", folder_);
+  const bool made = ::mkdir(folder_.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) fail("cannot make", folder_);
+  try {
+    const FileDescriptor folder = openFolder(folder_);
+    if (made) giveAway(folder, folder_, uid, gid);
+    check(folder, folder_, uid);
+  } catch (...) {
+    // Nothing was put into it yet.
+    if (made) ::rmdir(folder_.c_str());
+    throw;
   }
-  struct stat info {};
-  if (::lstat(folder_.c_str(), &info) != 0) fail("cannot look at", folder_);
-  std::string wrong;
-  if (!S_ISDIR(info.st_mode)) {
-    wrong = "it is none";
-  } else if (info.st_uid != uid) {
-    wrong = "it belongs to uid " + std::to_string(info.st_uid) +
-            ", and the worker processes are uid " + std::to_string(uid);
-  } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    wrong = "it is open to others than its owner";
-  }
-  if (wrong.empty()) return;
-  throw std::runtime_error("cannot use the folder of sessions " + folder_ +
-                           ": " + wrong);
 }
 
 void FileSessionStore::prepareProcess() {
@@ -187,7 +218,7 @@ std::string FileSessionStore::pathOf(std::string_view id) const {
 }
 
 std::error_code FileSessionStore::load(std::string_view id, SessionTime now,
-                                       StoredSession& session) {
+                                       StoredSession& session) try {
   if (!detail::isSessionId(id)) return noSession();
   const std::string path = pathOf(id);
   const FileDescriptor file(retried([&] {
@@ -209,48 +240,80 @@ std::error_code FileSessionStore::load(std::string_view id, SessionTime now,
   if (const auto error = readAll(file.get(), head)) return error;
   if (const auto error = readAll(file.get(), session.data)) return error;
   return head == headOf(session.data) ? std::error_code() : noSession();
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 std::error_code FileSessionStore::create(std::string_view id,
                                          std::string_view data,
-                                         SessionTime expires) {
+                                         SessionTime expires) try {
   if (!detail::isSessionId(id)) return errorOf(EINVAL);
   NewFile file(folder_);
   if (const auto error = file.write(data, expires)) return error;
   return file.become(pathOf(id));
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 std::error_code FileSessionStore::replace(std::string_view id,
                                           std::string_view data,
-                                          SessionTime expires) {
+                                          SessionTime expires) try {
   if (!detail::isSessionId(id)) return noSession();
   NewFile file(folder_);
   if (const auto error = file.write(data, expires)) return error;
   return file.replace(pathOf(id));
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
+}
+
+// unlink(2) is the claim: it succeeds for one only. Nobody knows the new id
+// before this returns.
+std::error_code FileSessionStore::rename(std::string_view id,
+                                         std::string_view newId,
+                                         std::string_view data,
+                                         SessionTime expires) try {
+  if (!detail::isSessionId(id)) return noSession();
+  const std::string oldPath = pathOf(id);
+  if (::access(oldPath.c_str(), F_OK) != 0) return errorOf(errno);
+  if (const auto error = create(newId, data, expires)) return error;
+  if (::unlink(oldPath.c_str()) == 0) return {};
+  const std::error_code error = errorOf(errno);
+  ::unlink(pathOf(newId).c_str());
+  return error;
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 std::error_code FileSessionStore::prolong(std::string_view id,
-                                          SessionTime expires) {
+                                          SessionTime expires) try {
   if (!detail::isSessionId(id)) return noSession();
   const auto times = timesOf(expires);
   const bool done = ::utimensat(AT_FDCWD, pathOf(id).c_str(), times.data(),
                                 AT_SYMLINK_NOFOLLOW) == 0;
   return done ? std::error_code() : errorOf(errno);
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
-std::error_code FileSessionStore::remove(std::string_view id) {
+std::error_code FileSessionStore::remove(std::string_view id) try {
   if (!detail::isSessionId(id)) return {};
   const bool done = ::unlink(pathOf(id).c_str()) == 0 || errno == ENOENT;
   return done ? std::error_code() : errorOf(errno);
+} catch (const std::bad_alloc&) {
+  return errorOf(ENOMEM);
 }
 
 bool FileSessionStore::collect(SessionTime now, std::size_t atMost) {
   if (!sweep_) sweep_.reset(::opendir(folder_.c_str()));
-  if (!sweep_) return false;
+  if (!sweep_) fail("cannot read", folder_);
   for (; atMost > 0; --atMost) {
+    errno = 0;
     const dirent* const entry = ::readdir(sweep_.get());
     if (entry == nullptr) {
+      const int number = errno;
       sweep_.reset();
+      errno = number;
+      if (number != 0) fail("cannot read", folder_);
       return false;
     }
     collectEntry(::dirfd(sweep_.get()), entry->d_name, now);
@@ -260,13 +323,18 @@ bool FileSessionStore::collect(SessionTime now, std::size_t atMost) {
 
 // Another process may have removed it, or given it more time, meanwhile.
 void FileSessionStore::collectEntry(int folder, const char* name,
-                                    SessionTime now) {
+                                    SessionTime now) const {
   const std::string_view entry = name;
   if (!detail::isSessionId(entry) && !entry.starts_with(kNewPrefix)) return;
   struct stat info {};
-  if (::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return;
+    fail("cannot look into", folder_);
+  }
   if (!S_ISREG(info.st_mode) || expiryOf(info) + kGrace > now) return;
-  ::unlinkat(folder, name, 0);
+  if (::unlinkat(folder, name, 0) != 0 && errno != ENOENT) {
+    fail("cannot remove from", folder_);
+  }
 }
 
 }  // namespace brigade

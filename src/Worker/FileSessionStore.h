@@ -40,14 +40,18 @@ class FileSessionStore : public SessionStore {
   // Throws std::system_error when this process may not use the folder.
   void prepareProcess() override;
 
+  std::size_t maxBytes() const override { return kMaxBytes; }
   std::error_code load(std::string_view id, SessionTime now,
                        StoredSession& session) override;
   std::error_code create(std::string_view id, std::string_view data,
                          SessionTime expires) override;
   std::error_code replace(std::string_view id, std::string_view data,
                           SessionTime expires) override;
+  std::error_code rename(std::string_view id, std::string_view newId,
+                         std::string_view data, SessionTime expires) override;
   std::error_code prolong(std::string_view id, SessionTime expires) override;
   std::error_code remove(std::string_view id) override;
+  // Throws std::system_error; the next call goes on behind what has failed.
   bool collect(SessionTime now, std::size_t atMost) override;
 
  private:
@@ -57,7 +61,7 @@ class FileSessionStore : public SessionStore {
   };
 
   std::string pathOf(std::string_view id) const;
-  static void collectEntry(int folder, const char* name, SessionTime now);
+  void collectEntry(int folder, const char* name, SessionTime now) const;
 
   std::string folder_;
   std::unique_ptr<DIR, CloseFolder> sweep_;  // one that is under way

@@ -132,22 +132,25 @@ std::error_code HttpSession::destroy() {
 
 std::error_code HttpSession::save(HttpResponse& response) {
   if (!loaded_) return {};
+  if (unread_) return unread_;
   const std::error_code error = changed_ ? write() : std::error_code();
   if (!error) addCookie(response);
   return error;
 }
 
 std::error_code HttpSession::write() {
-  if (unread_) return unread_;
   std::error_code error;
   if (id_.empty()) {
-    error = sessions_->noted("save", create());
+    error = create();
   } else {
     error = sessions_->store_->replace(
         id_, detail::encodeSession(values_),
         sessions_->now() + sessions_->settings_.lifetime);
-    if (!isNone(error)) sessions_->noted("save", error);
   }
+  // That another request was faster is no trouble of the store's. A new session
+  // has nobody to lose it to.
+  const bool lost = isNone(error) && !(id_.empty() && replaced_.empty());
+  if (!lost) sessions_->noted("save", error);
   changed_ = static_cast<bool>(error);
   return error;
 }
@@ -156,23 +159,22 @@ std::error_code HttpSession::create() {
   if (values_.empty() && replaced_.empty()) return {};
   SessionStore& store = *sessions_->store_;
   const std::string id = detail::makeSessionId();
+  const std::string data = detail::encodeSession(values_);
   const SessionTime expires = sessions_->now() + sessions_->settings_.lifetime;
   const std::error_code error =
-      store.create(id, detail::encodeSession(values_), expires);
+      replaced_.empty() ? store.create(id, data, expires)
+                        : store.rename(replaced_, id, data, expires);
   if (error) return error;
   id_ = id;
+  replaced_.clear();
   cookie_ = Cookie::kSet;
-  if (!replaced_.empty()) {
-    sessions_->noted("regenerate", store.remove(replaced_));
-    replaced_.clear();
-  }
   return {};
 }
 
 void HttpSession::addCookie(HttpResponse& response) {
   const HttpSessionSettings& settings = sessions_->settings_;
   const bool keeps = settings.keep == HttpSessionSettings::Keep::kLifetime;
-  if (cookie_ == Cookie::kAsItIs && (!keeps || id_.empty() || unread_)) return;
+  if (cookie_ == Cookie::kAsItIs && (!keeps || id_.empty())) return;
   const bool deletes = cookie_ == Cookie::kDelete;
   HttpCookie cookie{.name = settings.cookieName,
                     .path = "/",

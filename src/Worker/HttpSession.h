@@ -55,9 +55,10 @@ class HttpSession {
   // Every key; the session and its id stay.
   void clear();
 
-  // The same values under a new id, from save() on; then the old id is nobody's
-  // any more. For the request in which a client logs in (or gains any right):
-  // whoever has planted or seen the id before has nothing of it.
+  // The same values under a new id, from save() on; when that has succeeded the
+  // old id is nobody's any more. For the request in which a client logs in (or
+  // gains any right): whoever has planted or seen the id before has nothing of
+  // it.
   void regenerate();
   // At once: the client is logged out, whatever becomes of the answer. What is
   // set behind it begins a new session. The error when the store has failed:
@@ -90,7 +91,7 @@ class HttpSession {
   HttpSessions* sessions_;
   std::vector<std::string> offered_;  // ids in the client's cookies
   std::string id_;                    // empty: it is not in the store
-  std::string replaced_;              // by regenerate(), to be removed
+  std::string replaced_;              // by regenerate(), until it is saved
   Values values_;
   std::size_t bytes_ = 0;  // of the values, as they are kept
   std::error_code unread_;

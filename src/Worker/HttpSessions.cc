@@ -54,6 +54,13 @@ HttpSessions::HttpSessions(HttpWorker& worker,
     throw std::invalid_argument(
         "HttpSessions: lifetime and collectInterval are a second or more");
   }
+  const std::size_t most =
+      store_ ? store_->maxBytes() : FileSessionStore::kMaxBytes;
+  if (settings_.maxBytes > most) {
+    throw std::invalid_argument(
+        "HttpSessions: maxBytes is " + std::to_string(settings_.maxBytes) +
+        ", and the store takes " + std::to_string(most));
+  }
   if (worker.sessions_ != nullptr) {
     throw std::logic_error("HttpSessions: the worker has one already");
   }
@@ -64,10 +71,7 @@ HttpSessions::~HttpSessions() { worker_.sessions_ = nullptr; }
 
 void HttpSessions::prepare(const detail::Service& service) {
   if (!store_) {
-    std::string name = service.name;
-    std::replace(name.begin(), name.end(), '/', '-');
-    store_ = std::make_unique<FileSessionStore>(service.runDirectory + "/" +
-                                                name + ".sessions");
+    store_ = std::make_unique<FileSessionStore>(service.claimPath("sessions"));
   }
   store_->prepare(service.identity.uid, service.identity.gid);
 }

@@ -37,7 +37,8 @@ struct Service;
 struct HttpSessionSettings {
   // Of the files, for who brings no store: made by the master, 0700, owned by
   // the worker's user. Empty: NAME.sessions in the run directory, where NAME is
-  // the worker's. Workers that share their sessions name one folder.
+  // the worker's; two Workers of which these are the same are refused at start.
+  // Workers that are to share their sessions name one folder.
   std::string folder = {};
   std::string cookieName = "session";
   bool secure = false;  // the cookie travels over https only
@@ -48,7 +49,8 @@ struct HttpSessionSettings {
   // the cookie for as long as the session, from each save() on.
   enum class Keep : std::uint8_t { kBrowser, kLifetime };
   Keep keep = Keep::kBrowser;
-  // Of one session, with all keys and values and 8 bytes for each pair.
+  // Of one session, with all keys and values and 8 bytes for each pair; as much
+  // as the store takes, 16 MiB for files.
   std::size_t maxBytes = 64 * 1024;
   // Between the end of one collection of expired sessions and the next.
   std::chrono::seconds collectInterval = std::chrono::minutes(1);
@@ -60,8 +62,8 @@ class HttpSessions {
  public:
   // In the program, before run(). An HttpWorker has one HttpSessions, and
   // outlives it. Throws std::invalid_argument for a name that no cookie may
-  // have and a lifetime or interval below a second, and std::logic_error for a
-  // second HttpSessions.
+  // have, a lifetime or interval below a second and more bytes than the store
+  // takes, and std::logic_error for a second HttpSessions.
   explicit HttpSessions(HttpWorker& worker, HttpSessionSettings settings = {});
   HttpSessions(HttpWorker& worker, std::unique_ptr<SessionStore> store,
                HttpSessionSettings settings = {});

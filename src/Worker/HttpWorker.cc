@@ -30,11 +30,11 @@ void HttpWorker::registerHttp(std::string_view scheme) {
 
 HttpWorker::~HttpWorker() = default;
 
-void HttpWorker::prepare(const detail::Service& service) {
+void HttpWorker::prepareBuiltins(const detail::Service& service) {
   if (sessions_ != nullptr) sessions_->prepare(service);
 }
 
-void HttpWorker::prepareProcess() {
+void HttpWorker::prepareBuiltinsInProcess() {
   if (sessions_ != nullptr) sessions_->prepareProcess();
 }
 

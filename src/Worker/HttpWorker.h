@@ -97,8 +97,8 @@ class HttpWorker : public Worker {
   friend class HttpConnection;
   friend class HttpSessions;
 
-  void prepare(const detail::Service& service) override;
-  void prepareProcess() override;
+  void prepareBuiltins(const detail::Service& service) override;
+  void prepareBuiltinsInProcess() override;
 
   // A request for another protocol on this connection. True: it is dealt with.
   virtual bool upgrade(HttpConnection&, const HttpRequest&) { return false; }

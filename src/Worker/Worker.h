@@ -141,11 +141,11 @@ class Worker : public ConnectionHandler {
   friend class detail::WorkerProcess;
   friend struct detail::Service;
 
-  // For what brigade itself builds on Worker. In the master, before the first
-  // fork: throws what is wrong.
-  virtual void prepare(const detail::Service&) {}
+  // For what brigade itself builds on Worker, by names that no program has for
+  // something else. In the master, before the first fork: throws what is wrong.
+  virtual void prepareBuiltins(const detail::Service&) {}
   // In a worker process, before onWorkerStart.
-  virtual void prepareProcess() {}
+  virtual void prepareBuiltinsInProcess() {}
 
   ProtocolRegistry protocols_;
   detail::WorkerProcess* process_ = nullptr;

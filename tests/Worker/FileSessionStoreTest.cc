@@ -1,6 +1,7 @@
 #include "brigade/Worker/FileSessionStore.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -104,6 +107,29 @@ TEST_F(FileSessionStoreTest, NothingBringsBackWhatWasRemoved) {
   EXPECT_EQ(count(), 0U) << "nor is anything left";
 }
 
+TEST_F(FileSessionStoreTest, ARenamedSessionIsThereUnderItsNewIdOnly) {
+  create(1, now + seconds(10));
+  EXPECT_FALSE(store.rename(id(1), id(2), "more", now + seconds(20)));
+  EXPECT_EQ(loaded(id(1)), "none");
+  EXPECT_EQ(loaded(id(2)), "more");
+  EXPECT_EQ(store.rename(id(1), id(3), "x", now + seconds(20)),
+            std::errc::no_such_file_or_directory);
+  EXPECT_EQ(names(), std::vector{id(2)});
+}
+
+TEST_F(FileSessionStoreTest, ARenameThatFailsChangesNothing) {
+  create(1, now + seconds(10));
+  const std::string large(FileSessionStore::kMaxBytes + 1, 'x');
+  EXPECT_EQ(store.rename(id(1), id(2), large, now), std::errc::file_too_large);
+  EXPECT_EQ(store.rename(id(1), "no id", "x", now),
+            std::errc::invalid_argument);
+  EXPECT_EQ(loaded(id(1)), "data");
+  // A folder cannot be unlinked, and stands for what cannot be.
+  fs::create_directory(file(id(3)));
+  EXPECT_TRUE(store.rename(id(3), id(4), "x", now));
+  EXPECT_EQ(names(), (std::vector{id(1), id(3)}));
+}
+
 TEST_F(FileSessionStoreTest, ATornFileIsNoSession) {
   const std::string data = "some data";
   ASSERT_FALSE(store.create(id(1), data, now + seconds(10)));
@@ -145,6 +171,8 @@ TEST_F(FileSessionStoreTest, WhatIsNoIdNamesNoFile) {
     EXPECT_EQ(loaded(name), "none") << name;
     EXPECT_EQ(store.create(name, "x", now), std::errc::invalid_argument);
     EXPECT_EQ(store.replace(name, "x", now),
+              std::errc::no_such_file_or_directory);
+    EXPECT_EQ(store.rename(name, id(2), "x", now),
               std::errc::no_such_file_or_directory);
     EXPECT_EQ(store.prolong(name, now), std::errc::no_such_file_or_directory);
     EXPECT_FALSE(store.remove(name));
@@ -193,6 +221,16 @@ TEST_F(FileSessionStoreTest, RefusesAFolderThatOthersMayUse) {
                std::system_error);
 }
 
+TEST_F(FileSessionStoreTest, AFolderThatIsRefusedIsNotLeftBehind) {
+  // No user has this number: chown(2) takes it for "as it is".
+  const auto nobody = static_cast<uid_t>(-1);
+  FileSessionStore other(temp / "other");
+  EXPECT_THROW(other.prepare(nobody, ::getegid()), std::runtime_error);
+  EXPECT_FALSE(fs::exists(temp / "other"));
+  EXPECT_THROW(store.prepare(nobody, ::getegid()), std::runtime_error);
+  EXPECT_TRUE(fs::exists(folder)) << "it was there before";
+}
+
 TEST_F(FileSessionStoreTest, SaysWhatWentWrongAndLeavesNothing) {
   const std::string large(FileSessionStore::kMaxBytes + 1, 'x');
   EXPECT_EQ(store.create(id(1), large, now), std::errc::file_too_large);
@@ -200,8 +238,39 @@ TEST_F(FileSessionStoreTest, SaysWhatWentWrongAndLeavesNothing) {
   fs::remove(folder);
   EXPECT_TRUE(store.create(id(1), "data", now));
   EXPECT_THROW(store.prepareProcess(), std::system_error);
-  EXPECT_FALSE(store.collect(now, 10));
+  EXPECT_THROW(store.collect(now, 10), std::system_error);
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which ends the process instead
+TEST_F(FileSessionStoreTest, WithoutMemoryForASessionItSaysSo) {
+  const std::string data(FileSessionStore::kMaxBytes, 'x');
+  ASSERT_FALSE(store.create(id(1), data, now + seconds(10)));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const rlimit none{1, 1};
+    if (::setrlimit(RLIMIT_AS, &none) != 0) ::_exit(100);
+    // What the heap has left from earlier.
+    std::vector<std::unique_ptr<char[]>> taken;
+    taken.reserve(1024);
+    try {
+      while (taken.size() < taken.capacity()) {
+        taken.push_back(std::make_unique<char[]>(1 << 20));
+      }
+    } catch (const std::bad_alloc&) {
+    }
+    try {
+      StoredSession session;
+      const std::error_code error = store.load(id(1), now, session);
+      ::_exit(error == std::errc::not_enough_memory ? 0 : 1);
+    } catch (const std::bad_alloc&) {
+      ::_exit(2);
+    }
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+#endif
 
 TEST_F(FileSessionStoreTest, CollectsWhatExpiredAMinuteAgoAndNothingElse) {
   create(1, now - seconds(60));
@@ -217,6 +286,32 @@ TEST_F(FileSessionStoreTest, CollectsWhatExpiredAMinuteAgoAndNothingElse) {
   fs::last_write_time(file(id(4)), old);
   EXPECT_FALSE(store.collect(now, 100));
   EXPECT_EQ(names(), (std::vector{std::string("README"), id(2), id(3), id(4)}));
+}
+
+// In a process that may not write the folder: root may always.
+TEST_F(FileSessionStoreTest, SaysWhatItCannotCollectAndGoesOnBehindIt) {
+  for (int i = 1; i <= 3; ++i) create(i, now - seconds(60));
+  ASSERT_EQ(::chmod(folder.c_str(), 0555), 0);
+  ASSERT_EQ(::chmod(temp.name().c_str(), 0755), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(100);
+    int refused = 0;
+    for (bool more = true; more && refused < 10;) {
+      try {
+        more = store.collect(now, 100);
+      } catch (const std::system_error& e) {
+        if (e.code() == std::errc::permission_denied) ++refused;
+      }
+    }
+    ::_exit(refused);
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 3) << "once for each";
+  ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
+  EXPECT_EQ(count(), 3U);
 }
 
 TEST_F(FileSessionStoreTest, CollectsNoMoreAtATimeThanItIsTold) {
@@ -254,6 +349,7 @@ TEST_F(FileSessionStoreTest, CollectsBesideOthersWhoDo) {
 // ---- Several processes
 
 constexpr seconds kPatience{20};
+constexpr auto kNoSession = std::errc::no_such_file_or_directory;
 
 // A session of 64 KiB of that letter, saved again and again until it is gone.
 pid_t forkWriter(const std::string& folder, const std::string& id, char letter,
@@ -294,6 +390,37 @@ TEST_F(FileSessionStoreTest, OfProcessesThatSaveAtOnceOneWinsWholly) {
     EXPECT_EQ(status, 0);
   }
   EXPECT_EQ(count(), 0U);
+}
+
+TEST_F(FileSessionStoreTest, OfProcessesThatRenameAtOnceOneGetsTheSession) {
+  constexpr int kRounds = 200;
+  constexpr int kProcesses = 3;
+  for (int i = 0; i < kRounds; ++i) create(i, now + seconds(10));
+  std::vector<pid_t> processes;
+  for (int p = 1; p <= kProcesses; ++p) {
+    processes.push_back(::fork());
+    if (processes.back() != 0) continue;
+    bool right = true;
+    for (int i = 0; i < kRounds; ++i) {
+      const auto error =
+          store.rename(id(i), id(1000 * p + i), "data", now + seconds(10));
+      right = right && (!error || error == kNoSession);
+    }
+    ::_exit(right ? 0 : 1);
+  }
+  for (const pid_t process : processes) {
+    int status = -1;
+    EXPECT_EQ(::waitpid(process, &status, 0), process);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(count(), static_cast<std::size_t>(kRounds));
+  for (int i = 0; i < kRounds; ++i) {
+    int there = 0;
+    for (int p = 0; p <= kProcesses; ++p) {
+      if (fs::exists(file(id(1000 * p + i)))) there += p == 0 ? 100 : 1;
+    }
+    EXPECT_EQ(there, 1) << i;
+  }
 }
 
 }  // namespace

@@ -167,6 +167,47 @@ TEST_F(HttpSessionTest, OneThatAnotherRequestHasDestroyedStaysGone) {
   EXPECT_TRUE(open(cookie).isNew());
 }
 
+TEST_F(HttpSessionTest, RegenerateBringsNothingBackThatWasDestroyed) {
+  const std::string cookie = clientWith("user", "ada");
+  HttpSession slow = open(cookie);
+  slow.regenerate();
+  open(cookie).destroy();
+  HttpResponse response;
+  EXPECT_EQ(slow.save(response), std::errc::no_such_file_or_directory);
+  EXPECT_EQ(slow.save(response), std::errc::no_such_file_or_directory)
+      << "nor does another try";
+  EXPECT_EQ(response.fields(), "");
+  EXPECT_TRUE(shelf.sessions.empty());
+}
+
+TEST_F(HttpSessionTest, OfTwoRequestsThatRegenerateOneGetsTheSession) {
+  const std::string cookie = clientWith("user", "ada");
+  HttpSession first = open(cookie);
+  HttpSession second = open(cookie);
+  first.regenerate();
+  second.regenerate();
+  EXPECT_EQ(open(cookieOf(saved(second))).get("user"), "ada");
+  HttpResponse response;
+  EXPECT_EQ(first.save(response), std::errc::no_such_file_or_directory);
+  EXPECT_EQ(response.fields(), "");
+  EXPECT_EQ(shelf.sessions.size(), 1U);
+}
+
+TEST_F(HttpSessionTest, ARegenerateThatFailsLeavesTheOldIdAndCanBeTriedAgain) {
+  const std::string cookie = clientWith("user", "ada");
+  HttpSession session = open(cookie);
+  session.regenerate();
+  const auto failure = std::make_error_code(std::errc::io_error);
+  shelf.failure = failure;
+  HttpResponse response;
+  EXPECT_EQ(session.save(response), failure);
+  EXPECT_EQ(response.fields(), "");
+  shelf.failure = {};
+  EXPECT_EQ(open(cookie).get("user"), "ada");
+  EXPECT_EQ(open(cookieOf(saved(session))).get("user"), "ada");
+  EXPECT_TRUE(open(cookie).isNew());
+}
+
 TEST_F(HttpSessionTest, OfTwoRequestsAtATimeTheLastOneSavedStays) {
   const std::string cookie = clientWith("a", "1");
   HttpSession first = open(cookie);
@@ -214,6 +255,26 @@ TEST_F(HttpSessionTest, AStoreThatCannotBeReadLosesNothing) {
   EXPECT_EQ(response.fields(), "") << "the client keeps its cookie";
   EXPECT_EQ(open(cookie).get("user"), "ada");
   EXPECT_EQ(open(cookie).get("page"), std::nullopt);
+}
+
+TEST_F(HttpSessionTest, SaysThatItCouldNotBeReadWhateverWasDone) {
+  const std::string cookie = clientWith("user", "ada");
+  const auto failure = std::make_error_code(std::errc::too_many_files_open);
+  using Step = void (*)(HttpSession&);
+  const Step steps[] = {[](HttpSession& s) { s.get("user"); },
+                        [](HttpSession& s) { s.erase("user"); },
+                        [](HttpSession& s) { s.clear(); },
+                        [](HttpSession& s) { s.regenerate(); }};
+  for (const Step step : steps) {
+    shelf.failure = failure;
+    HttpSession session = open(cookie);
+    step(session);
+    shelf.failure = {};
+    HttpResponse response;
+    EXPECT_EQ(session.save(response), failure);
+    EXPECT_EQ(response.fields(), "");
+    EXPECT_EQ(open(cookie).get("user"), "ada");
+  }
 }
 
 TEST_F(HttpSessionTest, AStoreThatCannotBeWrittenIsAValueAndNoCookie) {

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "brigade/Worker/FileSessionStore.h"
 #include "tests/Worker/SessionFixture.h"
 
 namespace brigade {
@@ -101,6 +102,23 @@ TEST_F(HttpSessionsTest, ACookieOfThatNameThatNobodyKnowsHidesNoOther) {
   EXPECT_EQ(
       openHead("Cookie: " + stale + "\r\ncOOKIE: " + cookie + "\r\n").get("a"),
       "1");
+}
+
+TEST_F(HttpSessionsTest, RefusesMoreBytesThanTheStoreTakes) {
+  constexpr std::size_t kMost = FileSessionStore::kMaxBytes;
+  for (const std::string folder : {"", "/folder"}) {
+    const HttpSessionSettings most{.folder = folder, .maxBytes = kMost};
+    EXPECT_NO_THROW(HttpSessions(worker, most));
+    try {
+      HttpSessions(worker, {.folder = folder, .maxBytes = kMost + 1});
+      FAIL() << "one too many was taken";
+    } catch (const std::invalid_argument& e) {
+      EXPECT_STREQ(e.what(),
+                   "HttpSessions: maxBytes is 16777217, and the store takes "
+                   "16777216");
+    }
+  }
+  EXPECT_NO_THROW(with({.maxBytes = kMost + 1})) << "another store";
 }
 
 TEST_F(HttpSessionsTest, RefusesSettingsThatCannotBe) {

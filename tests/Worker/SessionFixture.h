@@ -53,6 +53,13 @@ class MemoryStore : public SessionStore {
     if (shelf_.failure) return shelf_.failure;
     return shelf_.sessions.contains(id) ? create(id, data, expires) : none();
   }
+  std::error_code rename(std::string_view id, std::string_view newId,
+                         std::string_view data, SessionTime expires) override {
+    if (shelf_.failure) return shelf_.failure;
+    if (!shelf_.sessions.contains(id)) return none();
+    shelf_.sessions.erase(std::string(id));
+    return create(newId, data, expires);
+  }
   std::error_code prolong(std::string_view id, SessionTime expires) override {
     ++shelf_.prolonged;
     const auto found = shelf_.sessions.find(id);

@@ -208,6 +208,28 @@ TEST_F(SessionServingTest, WithoutAFolderTheyAreInTheRunDirectory) {
   EXPECT_EQ(std::distance(fs::directory_iterator(there), {}), 1);
 }
 
+TEST_F(SessionServingTest, TwoWorkersShareSessionsOnlyWhereTheyNameAFolder) {
+  const std::string one = program.directory() + "/a-subject.sessions";
+  for (const std::string second : {"a/subject", "a-subject"}) {
+    program.launch({}, {"SECOND_NAME=" + second});
+    EXPECT_EQ(program.wait(), 1);
+    EXPECT_NE(
+        program.log().find("two Workers would keep their sessions in " + one +
+                           ": give each Worker a name, or name a "
+                           "folder\n"),
+        std::string::npos)
+        << program.log();
+  }
+  program.start({}, {"SECOND_NAME=other"});
+  EXPECT_TRUE(fs::exists(one));
+  EXPECT_TRUE(fs::exists(program.directory() + "/other.sessions"));
+  program.command({"stop"});
+  program.wait();
+  program.start({}, {"SECOND_NAME=a-subject", "SESSION_FOLDER=" + folder});
+  EXPECT_EQ(ask("/set/a/1"), "set");
+  EXPECT_EQ(files(), 1U);
+}
+
 TEST_F(SessionServingTest, AFolderThatIsOpenToOthersRefusesTheStart) {
   fs::create_directory(folder);
   ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);

@@ -4,7 +4,8 @@
 //   /get/KEY  /set/KEY/VALUE  /big/BYTES  /login/USER  /logout  /count
 //   /late/KEY/VALUE (answers after its callback)  /stream/KEY/VALUE
 //
-// From the environment: SESSION_FOLDER, SERVER_USER.
+// From the environment: SESSION_FOLDER, SERVER_USER, and SECOND_NAME, of a
+// second Worker, which is there when this is set.
 
 #include <brigade/brigade.h>
 
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace {
 
@@ -28,8 +30,9 @@ std::string variable(const char* name) {
 
 class SessionSubject : public brigade::HttpWorker {
  public:
-  SessionSubject() : HttpWorker("http://127.0.0.1:0") {
-    name = "a/subject";
+  explicit SessionSubject(std::string itsName)
+      : HttpWorker("http://127.0.0.1:0") {
+    name = std::move(itsName);
     user = variable("SERVER_USER");
     add("/get/:key", [](HttpSession& session, auto& word) {
       return std::string(session.get(word["key"]).value_or("none"));
@@ -113,6 +116,8 @@ class SessionSubject : public brigade::HttpWorker {
 }  // namespace
 
 int main(int argc, char** argv) {
-  SessionSubject subject;
-  return brigade::run(argc, argv, {&subject});
+  SessionSubject subject("a/subject");
+  SessionSubject second(variable("SECOND_NAME"));
+  if (second.name.empty()) return brigade::run(argc, argv, {&subject});
+  return brigade::run(argc, argv, {&subject, &second});
 }

@@ -93,6 +93,7 @@ void Master::makeServices(const std::vector<Worker*>& workers) {
     services_.emplace_back(*worker, config_.name, config_.event);
     services_.back().stopTimeout = config_.stopTimeout;
     services_.back().runDirectory = config_.runDirectory;
+    services_.back().claimed = &claimed_;
   }
 }
 

@@ -96,6 +96,7 @@ class Master final : public SupervisorHandler {
   Daemon* daemon_;
   std::unique_ptr<EventInterface> loop_;
   std::unique_ptr<PidFile> pidFile_;
+  std::set<std::string> claimed_;  // see Service::claimPath()
   std::deque<Service> services_;
   std::unique_ptr<SharedArray<Score>> scores_;
   std::unique_ptr<ControlSocket> control_;

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace brigade::detail {
 namespace {
@@ -33,6 +34,18 @@ Service::Service(Worker& theWorker, const std::string& programName,
   } catch (const UnknownProtocol& e) {
     throw UnknownProtocol(theWorker.address + ": " + e.what());
   }
+}
+
+std::string Service::claimPath(std::string_view kind) const {
+  std::string file = name;
+  std::replace(file.begin(), file.end(), '/', '-');
+  const std::string path = runDirectory + "/" + file + "." + std::string(kind);
+  if (!claimed->insert(path).second) {
+    throw std::runtime_error("two Workers would keep their " +
+                             std::string(kind) + " in " + path +
+                             ": give each Worker a name, or name a folder");
+  }
+  return path;
 }
 
 void Service::listen() {

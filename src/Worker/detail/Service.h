@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "brigade/Connection/AcceptLock.h"
@@ -45,7 +47,11 @@ struct Service {
           const std::string& programEvent);
 
   // What the Worker itself needs, in the run directory. Throws what is wrong.
-  void prepare() { worker->prepare(*this); }
+  void prepare() { worker->prepareBuiltins(*this); }
+  // Where the Worker keeps something by itself: NAME.KIND in the run directory.
+  // Throws std::runtime_error when another Worker of the program has that name:
+  // nobody has said that the two are to share it.
+  std::string claimPath(std::string_view kind) const;
   // Throws CannotListen.
   void listen();
   // The socket of a process; null for a background Worker.
@@ -69,8 +75,9 @@ struct Service {
   std::optional<SharedArray<AcceptLock>> lock;  // of one; kLocked only
   std::chrono::milliseconds stopTimeout{};
   std::string runDirectory;
-  unsigned group = 0;       // in the Supervisor
-  Score* scores = nullptr;  // of its first slot
+  std::set<std::string>* claimed = nullptr;  // paths, by all Workers
+  unsigned group = 0;                        // in the Supervisor
+  Score* scores = nullptr;                   // of its first slot
 };
 
 }  // namespace brigade::detail

@@ -101,7 +101,7 @@ void WorkerProcess::acceptFor(unsigned slot) {
 void WorkerProcess::start() {
   becomeWorker();
   watchSignals();
-  worker_.prepareProcess();
+  worker_.prepareBuiltinsInProcess();
   worker_.onWorkerStart();
   openTable();
   acceptFor(place_.slot);
