@@ -1,43 +1,23 @@
 #include "brigade/Protocol/Gzip.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tests/support/Allocations.h"
+#include "tests/support/Gunzip.h"
 
 namespace brigade {
 namespace {
+
+using testing::unpacked;
 
 std::string text(std::size_t size) {
   std::string text;
   for (int i = 0; text.size() < size; ++i) text += std::to_string(i) + ",";
   text.resize(size);
-  return text;
-}
-
-// As far as it has come; a checksum that is wrong is a failure.
-std::string unpacked(std::string_view packed) {
-  z_stream z{};
-  EXPECT_EQ(::inflateInit2(&z, 16 + MAX_WBITS), Z_OK);
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
-  z.avail_in = static_cast<uInt>(packed.size());
-  std::string text;
-  std::array<char, 4096> room;
-  int status = Z_OK;
-  while (status == Z_OK) {
-    z.next_out = reinterpret_cast<Bytef*>(room.data());
-    z.avail_out = room.size();
-    status = ::inflate(&z, Z_SYNC_FLUSH);
-    text.append(room.data(), room.size() - z.avail_out);
-  }
-  EXPECT_TRUE(status == Z_STREAM_END || status == Z_BUF_ERROR) << status;
-  if (status == Z_STREAM_END) text += "$";
-  ::inflateEnd(&z);
   return text;
 }
 

@@ -1,21 +1,22 @@
 // Answers that are compressed, and those that are not, of a running server.
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "tests/support/Gunzip.h"
 #include "tests/support/HttpAnswer.h"
 #include "tests/support/Program.h"
 #include "tests/support/Wire.h"
 
 namespace brigade::test {
 namespace {
+
+using testing::unpacked;
 
 const std::string kGzip = "Accept-Encoding: gzip\r\n";
 
@@ -38,26 +39,6 @@ std::string repeated(int count) {
   std::string all;
   while (count-- > 0) all += text(100);
   return all;
-}
-
-// As far as it has come; its end is a '$'.
-std::string unpacked(std::string_view packed) {
-  z_stream z{};
-  EXPECT_EQ(::inflateInit2(&z, 16 + MAX_WBITS), Z_OK);
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
-  z.avail_in = static_cast<uInt>(packed.size());
-  std::string text;
-  std::array<char, 4096> room;
-  int status = Z_OK;
-  while (status == Z_OK) {
-    z.next_out = reinterpret_cast<Bytef*>(room.data());
-    z.avail_out = room.size();
-    status = ::inflate(&z, Z_SYNC_FLUSH);
-    text.append(room.data(), room.size() - z.avail_out);
-  }
-  if (status == Z_STREAM_END) text += "$";
-  ::inflateEnd(&z);
-  return text;
 }
 
 class HttpCompressionTest : public ::testing::Test {
