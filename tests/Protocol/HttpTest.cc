@@ -15,6 +15,7 @@ namespace {
 
 using testing::CodecProperty;
 using testing::CodecResult;
+using testing::lastWords;
 
 // As if it were the only one of its loop.
 struct OnlyHttp : private HttpShared, Http {
@@ -35,16 +36,6 @@ const CodecProperty kHttp([] { return makeHttp(); }, describe,
 
 std::string joined(const std::vector<std::string>& texts) {
   return std::accumulate(texts.begin(), texts.end(), std::string());
-}
-
-std::string wordsTo(Http& codec, Refusal refusal) {
-  Output out;
-  codec.refuse(refusal, out);
-  std::string bytes;
-  for (const iovec& piece : out.pieces()) {
-    bytes.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
-  }
-  return bytes;
 }
 
 struct Accepted {
@@ -194,7 +185,7 @@ TEST(Http, BadChunksAreRefusedHoweverTheyAreCut) {
     run.feed(bytes);
     EXPECT_NE(run.result().malformed, "");
     EXPECT_EQ(codec->refusal().status, c.status);
-    const std::string words = wordsTo(*codec, Refusal::kMalformed);
+    const std::string words = lastWords(*codec, Refusal::kMalformed);
     EXPECT_TRUE(words.starts_with("HTTP/1.1 " + std::to_string(c.status)));
     EXPECT_NE(words.find(run.result().malformed), std::string::npos);
     if (bytes.size() < 1000) kHttp.holdsFor(bytes);
@@ -251,7 +242,7 @@ TEST(Http, LastWordsNameTheStatusAndWhatWasWrong) {
   const std::unique_ptr<Http> codec = makeHttp();
   const Packet packet = codec->input("GET / HTTP/1.1\r\n\r\n");
   EXPECT_EQ(packet.kind, Packet::Kind::kMalformed);
-  EXPECT_EQ(wordsTo(*codec, Refusal::kMalformed),
+  EXPECT_EQ(lastWords(*codec, Refusal::kMalformed),
             "HTTP/1.1 400 Bad Request\r\n"
             "Content-Length: 41\r\n"
             "Connection: close\r\n"
@@ -266,7 +257,7 @@ TEST(Http, ATimeoutIsAnsweredOnlyOnceARequestHasBegun) {
     testing::CodecMemory memory;
     testing::CodecRun run(*codec, memory, describe);
     run.feed(bytes);
-    return wordsTo(*codec, Refusal::kTimeout).substr(0, 12);
+    return lastWords(*codec, Refusal::kTimeout).substr(0, 12);
   };
   EXPECT_EQ(words(""), "");
   EXPECT_EQ(words("\r\n"), "");
@@ -285,7 +276,7 @@ TEST(Http, WhatIsTooLongForTheConnectionIsNamed) {
     testing::CodecMemory memory;
     testing::CodecRun run(*codec, memory, describe);
     run.feed(bytes);
-    return wordsTo(*codec, Refusal::kTooLong).substr(0, 12);
+    return lastWords(*codec, Refusal::kTooLong).substr(0, 12);
   };
   EXPECT_EQ(words("GET /x"), "HTTP/1.1 414");
   EXPECT_EQ(words("GET / HTTP/1.1\r\nA"), "HTTP/1.1 431");

@@ -30,6 +30,7 @@ using testing::kMore;
 using testing::kPing;
 using testing::kPong;
 using testing::kText;
+using testing::lastWords;
 using testing::serverFrame;
 using Strings = std::vector<std::string>;
 
@@ -429,16 +430,6 @@ class WebSocketCases : public ::testing::Test {
     }
     EXPECT_EQ(run.broken(), "");
     return {run.result(), lastWords(codec, Refusal::kMalformed)};
-  }
-
-  static std::string lastWords(WebSocket& codec, Refusal refusal) {
-    Output out;
-    codec.refuse(refusal, out);
-    std::string bytes;
-    for (const iovec& piece : out.pieces()) {
-      bytes.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
-    }
-    return bytes;
   }
 
   WebSocketShared shared_{kSmall};

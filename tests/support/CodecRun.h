@@ -27,6 +27,17 @@ inline std::string dataOf(const Message& message) {
   return std::string(message.data());
 }
 
+// What the codec says to a peer that is refused.
+inline std::string lastWords(ProtocolInterface& codec, Refusal refusal) {
+  Output out;
+  codec.refuse(refusal, out);
+  std::string bytes;
+  for (const iovec& piece : out.pieces()) {
+    bytes.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+  }
+  return bytes;
+}
+
 // What a codec made of a stream.
 struct CodecResult {
   std::vector<std::string> messages;
