@@ -1,10 +1,12 @@
 #include "brigade/Process/Channel.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -23,8 +25,18 @@ struct Header {
 static_assert(sizeof(Header) == 16);
 
 constexpr std::uint16_t kMagic = 0xB4D1;  // version 1
-// Frames handled in one turn: others get their turn in between.
-constexpr int kBatch = 64;
+constexpr std::size_t kMaxDatagram = sizeof(Header) + Channel::kMaxPayload;
+// Datagrams handled in one turn: others get their turn in between.
+constexpr int kBatch = 16;
+
+Header headerOf(const Frame& frame) {
+  return {kMagic, static_cast<std::uint16_t>(frame.kind),
+          static_cast<std::uint32_t>(frame.payload.size()), frame.correlation};
+}
+
+std::string_view bytesOf(const Header& header) {
+  return {reinterpret_cast<const char*>(&header), sizeof header};
+}
 
 // Room for one descriptor beside a frame.
 struct Rights {
@@ -74,6 +86,13 @@ std::pair<FileDescriptor, FileDescriptor> Channel::makePair() {
     throw std::system_error(errno, std::generic_category(),
                             "cannot make a channel");
   }
+  for (const int end : ends) {
+    if (::setsockopt(end, SOL_SOCKET, SO_SNDBUFFORCE, &kSocketBuffer,
+                     sizeof kSocketBuffer) != 0) {
+      ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &kSocketBuffer,
+                   sizeof kSocketBuffer);
+    }
+  }
   return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 
@@ -95,26 +114,54 @@ Channel::Result Channel::send(const Frame& frame) {
                             " bytes; at most " + std::to_string(kMaxPayload));
   }
   if (!fd_) return Result::kGone;
-  Header header{kMagic, static_cast<std::uint16_t>(frame.kind),
-                static_cast<std::uint32_t>(payload.size()), frame.correlation};
   if (queue_.empty()) {
+    Header header = headerOf(frame);
     const std::array<iovec, 2> pieces{
         iovec{&header, sizeof header},
         iovec{const_cast<char*>(payload.data()), payload.size()}};
-    if (transmit(pieces, frame.descriptor) >= 0) return Result::kSent;
+    if (transmit(pieces, frame.descriptor) >= 0) {
+      ++taken_;
+      ++left_;
+      return Result::kSent;
+    }
     // Its end is reported by onChannelClosed(), after its last words.
     if (!isTransient(errno)) return Result::kGone;
   }
-  const std::size_t size = sizeof header + payload.size();
-  if (queuedBytes_ + size > kMaxQueue) return Result::kFull;
+  if (queuedBytes_ + sizeof(Header) + payload.size() > kMaxQueue) {
+    return Result::kFull;
+  }
+  const Result result = enqueue(frame);
+  if (result == Result::kQueued) watchFor(Interest::kReadWrite);
+  return result;
+}
+
+Channel::Result Channel::post(const Frame& frame) {
+  assert(frame.payload.size() <= kMaxPayload);
+  return fd_ ? enqueue(frame) : Result::kGone;
+}
+
+Channel::Result Channel::enqueue(const Frame& frame) {
+  const Header header = headerOf(frame);
+  const std::size_t size = sizeof header + frame.payload.size();
   FileDescriptor kept = duplicate(frame.descriptor);
   if (frame.descriptor >= 0 && !kept) return Result::kFull;
-  std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
-  bytes += payload;
-  queue_.push_back({std::move(bytes), std::move(kept)});
+  if (kept || queue_.empty() || queue_.back().descriptor ||
+      queue_.back().bytes.size() + size > kMaxDatagram) {
+    queue_.push_back({{}, std::move(kept), 0});
+  }
+  Waiting& last = queue_.back();
+  last.bytes += bytesOf(header);
+  last.bytes += frame.payload;
+  ++last.frames;
   queuedBytes_ += size;
-  loop_.add(fd_.get(), Interest::kReadWrite, *this);
+  ++taken_;
   return Result::kQueued;
+}
+
+void Channel::watchFor(Interest interest) {
+  if (interest_ == interest) return;
+  interest_ = interest;
+  loop_.add(fd_.get(), interest, *this);
 }
 
 // Bytes, or -1 and errno, as sendmsg(2).
@@ -141,24 +188,29 @@ void Channel::onReady(Ready ready) {
 }
 
 void Channel::flush() {
+  if (!fd_) return;
+  const std::uint64_t before = left_;
   while (!queue_.empty()) {
     Waiting& next = queue_.front();
     const iovec piece{next.bytes.data(), next.bytes.size()};
     if (transmit({&piece, 1}, next.descriptor.get()) < 0) {
-      if (isTransient(errno)) return;
-      break;  // the reading side reports it
+      if (isTransient(errno)) break;
+      // The reading side reports it.
+      queue_.clear();
+      queuedBytes_ = 0;
+      break;
     }
     queuedBytes_ -= next.bytes.size();
+    left_ += next.frames;
     queue_.pop_front();
   }
-  queue_.clear();
-  queuedBytes_ = 0;
-  loop_.add(fd_.get(), Interest::kRead, *this);
+  watchFor(queue_.empty() ? Interest::kRead : Interest::kReadWrite);
+  if (left_ != before) handler_.onChannelProgress();
 }
 
 void Channel::receive() {
   for (int i = 0; i < kBatch; ++i) {
-    if (receiveOne() != Step::kFrame) return;
+    if (receiveOne() != Step::kDatagram) return;
   }
 }
 
@@ -173,8 +225,19 @@ void Channel::drain() {
   fd_.reset();
 }
 
+void Channel::finish(std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  for (flush(); !queue_.empty(); flush()) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    pollfd wait{fd_.get(), POLLOUT, 0};
+    if (left.count() <= 0) return;
+    if (::poll(&wait, 1, static_cast<int>(left.count())) == 0) return;
+  }
+}
+
 Channel::Step Channel::receiveOne() {
-  std::array<char, sizeof(Header) + kMaxPayload> bytes;
+  std::array<char, kMaxDatagram> bytes;
   iovec piece{bytes.data(), bytes.size()};
   Rights rights;
   msghdr message{};
@@ -185,20 +248,35 @@ Channel::Step Channel::receiveOne() {
   const ssize_t n = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
   const FileDescriptor descriptor =
       n < 0 ? FileDescriptor() : takeRight(message);
-  if (n < 0 && errno == EINTR) return Step::kFrame;
+  if (n < 0 && errno == EINTR) return Step::kDatagram;
   if (n < 0 && errno == EAGAIN) return Step::kEmpty;
-  Header header;
-  if (n < static_cast<ssize_t>(sizeof header)) return gone();
-  std::memcpy(&header, bytes.data(), sizeof header);
-  const auto size = static_cast<std::size_t>(n) - sizeof header;
-  // Whatever does not follow the rules is not our other end any more.
-  if (header.magic != kMagic || header.size != size) return gone();
+  if (n <= 0) return gone();
+  return deliver({bytes.data(), static_cast<std::size_t>(n)}, descriptor.get());
+}
+
+// The descriptor, if there is one, came with the first frame.
+Channel::Step Channel::deliver(std::string_view datagram, int descriptor) {
+  while (!datagram.empty()) {
+    Header header;
+    if (datagram.size() < sizeof header) return gone();
+    std::memcpy(&header, datagram.data(), sizeof header);
+    datagram.remove_prefix(sizeof header);
+    // Whatever does not follow the rules is not our other end any more.
+    if (header.magic != kMagic || header.size > datagram.size()) return gone();
+    const bool here = hand({static_cast<FrameKind>(header.kind),
+                            datagram.substr(0, header.size), header.correlation,
+                            std::exchange(descriptor, -1)});
+    if (!here) return Step::kGone;
+    datagram.remove_prefix(header.size);
+  }
+  return Step::kDatagram;
+}
+
+// False: the handler has destroyed the channel.
+bool Channel::hand(const Frame& frame) {
   const Guard guard(*this);
-  handler_.onFrame({static_cast<FrameKind>(header.kind),
-                    {bytes.data() + sizeof header, size},
-                    header.correlation,
-                    descriptor.get()});
-  return guard.alive ? Step::kFrame : Step::kGone;
+  handler_.onFrame(frame);
+  return guard.alive;
 }
 
 Channel::Step Channel::gone() {

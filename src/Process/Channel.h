@@ -3,10 +3,14 @@
 // Channel: one end of the socket pair between the master and one worker
 // process, made before the fork. AF_UNIX SOCK_SEQPACKET (unix(7)): framed,
 // ordered, private, with backpressure. Never blocks: what the socket does not
-// take waits in a bounded queue. Belongs to one loop of one process.
+// take waits in a queue. Belongs to one loop of one process.
+//
+// A datagram carries one frame or several: what waits leaves together, since
+// the kernel charges a small datagram as much as one of 700 bytes.
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -31,6 +35,7 @@ enum class FrameKind : std::uint16_t {
                 // kGracefully and kForReload, each or not
   kStop = 4,    // master: close everything, exit
   kRetire = 5,  // child: replace me, then drain me
+  kMail = 16,   // both: detail/Envelope.h
   kFirstOfProgram = 64,
 };
 
@@ -46,12 +51,15 @@ struct Frame {
   int descriptor = -1;
 };
 
-// Told what arrives. Both may destroy the channel.
+// Told what arrives. The first two may destroy the channel.
 class ChannelHandler {
  public:
   virtual void onFrame(const Frame& frame) = 0;
   // The other side is gone, everything it sent has been delivered.
   virtual void onChannelClosed() = 0;
+  // Frames that waited have been taken by the socket: see left(). This one may
+  // not destroy the channel.
+  virtual void onChannelProgress() {}
 
  protected:
   ~ChannelHandler() = default;
@@ -59,10 +67,13 @@ class ChannelHandler {
 
 class Channel final : private Watcher {
  public:
-  // Larger ones are refused: they will travel as a sealed memfd.
+  // Larger ones are refused: they travel as SealedMemory.
   static constexpr std::size_t kMaxPayload = 64 * 1024;
   // Bytes that may wait for a peer that does not read.
   static constexpr std::size_t kMaxQueue = 4 * 1024 * 1024;
+  // Bytes that the socket is asked to take; net.core.wmem_max bounds it for
+  // all but root (socket(7)).
+  static constexpr int kSocketBuffer = 4 * 1024 * 1024;
 
   enum class Result : std::uint8_t { kSent, kQueued, kFull, kGone };
 
@@ -75,11 +86,24 @@ class Channel final : private Watcher {
   // kFull: the frame was not taken, for want of room or of a descriptor to keep
   // its own by. Throws std::length_error over kMaxPayload.
   Result send(const Frame& frame);
+  // Behind what waits, without asking the socket: flush() does, and so does the
+  // loop when there is room. Never kFull for its size: for whoever bounds by
+  // other means what waits.
+  Result post(const Frame& frame);
+  void flush();
+
+  // Frames taken from callers so far, and those of them that the socket has
+  // taken: the difference waits.
+  std::uint64_t taken() const { return taken_; }
+  std::uint64_t left() const { return left_; }
 
   // Delivers what has arrived and closes: for the last words of a dead process.
-  // At most kLastWords frames: a grandchild may hold its end, and go on.
+  // At most kLastWords datagrams: a grandchild may hold its end, and go on.
   static constexpr int kLastWords = 4096;
   void drain();
+
+  // Gives what waits that long to leave: for the end of a process.
+  void finish(std::chrono::milliseconds patience);
 
   // In a child that inherited the master's end: closes this copy.
   void closeInChild() { fd_.reset(); }
@@ -88,18 +112,22 @@ class Channel final : private Watcher {
   std::size_t queuedBytes() const { return queuedBytes_; }
 
  private:
-  enum class Step : std::uint8_t { kFrame, kEmpty, kGone };
+  enum class Step : std::uint8_t { kDatagram, kEmpty, kGone };
   struct Guard;
   struct Waiting {
-    std::string bytes;  // header and payload
+    std::string bytes;  // headers and payloads
     FileDescriptor descriptor;
+    unsigned frames;
   };
 
   void onReady(Ready ready) override;
   void receive();
   Step receiveOne();
+  Step deliver(std::string_view datagram, int descriptor);
+  bool hand(const Frame& frame);
   ssize_t transmit(std::span<const iovec> pieces, int descriptor);
-  void flush();
+  Result enqueue(const Frame& frame);
+  void watchFor(Interest interest);
   Step gone();
 
   EventInterface& loop_;
@@ -107,6 +135,9 @@ class Channel final : private Watcher {
   ChannelHandler& handler_;
   std::deque<Waiting> queue_;
   std::size_t queuedBytes_ = 0;
+  std::uint64_t taken_ = 0;
+  std::uint64_t left_ = 0;
+  Interest interest_ = Interest::kRead;
   bool* alive_ = nullptr;  // while a handler runs: told when it destroys us
 };
 

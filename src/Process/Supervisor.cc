@@ -71,18 +71,19 @@ std::unique_ptr<Child> Supervisor::fork(Slot& slot) {
     throw CannotFork("cannot fork worker " + std::to_string(slot.index) + ": " +
                      e.what());
   }
-  std::unique_ptr<Child> child = watch(pid, std::move(mine), slot);
+  std::unique_ptr<Child> child = watch(pid, std::move(mine), place, slot);
   child->killAfter(options_.readyTimeout);
   return child;
 }
 
 std::unique_ptr<Child> Supervisor::watch(pid_t pid, FileDescriptor channel,
-                                         Slot& slot) {
+                                         const ChildPlace& place, Slot& slot) {
   detail::ChildHandler& self = *this;
   try {
     auto child = std::make_unique<Child>(loop_, self, pid, std::move(channel),
-                                         slot.generation + 1);
-    ++slot.generation;
+                                         place.generation);
+    slot.generation = place.generation;
+    handler_.onForked(place, pid, child->channel());
     return child;
   } catch (const std::exception& e) {
     // Without a descriptor for it nobody would notice its end.
@@ -157,6 +158,10 @@ void Supervisor::bury(std::unique_ptr<Child> child) {
 }
 
 void Supervisor::onChildFrame(Child& child, const Frame& frame) {
+  if (frame.kind == FrameKind::kMail) {
+    handler_.onMail(child.pid(), frame);
+    return;
+  }
   Slot& slot = slotOf(child);
   if (frame.kind == FrameKind::kReady) {
     onReady(slot, child);

@@ -111,6 +111,14 @@ class SupervisorHandler {
   // whose process is `pid`.
   virtual void onFrame(const SlotView& slot, pid_t pid, Channel& from,
                        const Frame& frame) = 0;
+  // Mail of that process: see Router.
+  virtual void onMail(pid_t /*pid*/, const Frame&) {}
+  // A child has been forked; `channel` leads to it until onExit().
+  virtual void onForked(const ChildPlace&, pid_t, Channel& /*channel*/) {}
+  // It is told to drain or to stop.
+  virtual void onEnding(pid_t) {}
+  // Its channel has taken frames that waited.
+  virtual void onProgress(pid_t) {}
   // Around each round of replacements that reload() asked for.
   virtual void onReloadStarted() = 0;
   virtual void onReloadEnded(bool ok, std::string_view reason) = 0;
@@ -185,6 +193,10 @@ class Supervisor final : private detail::ChildHandler {
 
   void onChildFrame(Child& child, const Frame& frame) override;
   void onChildExit(Child& child, ExitStatus status) override;
+  void onChildEnding(Child& child) override { handler_.onEnding(child.pid()); }
+  void onChildProgress(Child& child) override {
+    handler_.onProgress(child.pid());
+  }
 
   template <typename Visit>
   void forEachChild(Visit visit) const;
@@ -194,7 +206,8 @@ class Supervisor final : private detail::ChildHandler {
 
   // Forking.
   std::unique_ptr<Child> fork(Slot& slot);
-  std::unique_ptr<Child> watch(pid_t pid, FileDescriptor channel, Slot& slot);
+  std::unique_ptr<Child> watch(pid_t pid, FileDescriptor channel,
+                               const ChildPlace& place, Slot& slot);
   int runChild(const ChildPlace& place, FileDescriptor channel);
   void forkCurrent(Slot& slot);
   void scheduleRestart(Slot& slot, Clock::duration served);

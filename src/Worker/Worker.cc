@@ -58,6 +58,13 @@ EventInterface& Worker::loop() { return require(process_).loop(); }
 
 void Worker::retire() { require(process_).retire(); }
 
+Messenger& Worker::messenger() {
+  if (messenger_ == nullptr) {
+    throw std::logic_error("there is a messenger from onMasterStart on");
+  }
+  return *messenger_;
+}
+
 void Worker::onTrouble(TcpConnection& connection, ErrorCode code,
                        std::string_view reason) {
   if (process_ == nullptr) return;

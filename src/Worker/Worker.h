@@ -20,11 +20,13 @@
 #include "brigade/Connection/TcpConnection.h"
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/ExitStatus.h"
+#include "brigade/Process/Messenger.h"
 #include "brigade/Protocol/ProtocolRegistry.h"
 
 namespace brigade {
 
 namespace detail {
+class Master;
 struct Service;
 class WorkerProcess;
 }  // namespace detail
@@ -98,6 +100,10 @@ class Worker : public ConnectionHandler {
 
   // ---- Callbacks in the master, in its loop: they must not block.
 
+  // Before anything is bound or forked: what is made here every process has,
+  // settings may still be changed, and messenger() is the master's, for
+  // handlers there. An exception is the reason why the program does not start.
+  virtual void onMasterStart() {}
   // A process of this Worker has ended.
   virtual void onWorkerExit(unsigned /*index*/, pid_t, const ExitStatus&) {}
   // Before the first process is replaced.
@@ -129,6 +135,10 @@ class Worker : public ConnectionHandler {
   // For descriptors and signals of the program's own.
   EventInterface& loop();
 
+  // Letters, questions and tasks for the other processes; also in the master,
+  // from onMasterStart on.
+  Messenger& messenger();
+
   // Ends this process after a drain; the master forks a successor first.
   void retire();
 
@@ -138,6 +148,7 @@ class Worker : public ConnectionHandler {
                  std::string_view reason) override;
 
  private:
+  friend class detail::Master;
   friend class detail::WorkerProcess;
   friend struct detail::Service;
 
@@ -149,6 +160,7 @@ class Worker : public ConnectionHandler {
 
   ProtocolRegistry protocols_;
   detail::WorkerProcess* process_ = nullptr;
+  Messenger* messenger_ = nullptr;  // of this process
 };
 
 class Worker::Connections {

@@ -79,6 +79,7 @@ void Child::end(FrameKind how, std::string_view payload,
   if (state_ == State::kStopping || state_ == next) return;
   const bool first = !isEnding();
   state_ = next;
+  if (first) handler_.onChildEnding(*this);
   // A process that does not read any more is killed all the same.
   channel_.send({how, payload});
   if (first) killAfter(patience);

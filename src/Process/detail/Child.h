@@ -25,6 +25,10 @@ class ChildHandler {
   virtual void onChildFrame(Child& child, const Frame& frame) = 0;
   // The process is reaped. The child is destroyed after this turn, not here.
   virtual void onChildExit(Child& child, ExitStatus status) = 0;
+  // It is about to be told to drain or to stop, for the first time.
+  virtual void onChildEnding(Child& child) = 0;
+  // Its channel has taken frames that waited.
+  virtual void onChildProgress(Child& child) = 0;
 
  protected:
   ~ChildHandler() = default;
@@ -71,6 +75,7 @@ class Child final : public ChannelHandler, private Watcher {
   void onReady(Ready ready) override;
   void onFrame(const Frame& frame) override;
   void onChannelClosed() override {}
+  void onChannelProgress() override { handler_.onChildProgress(*this); }
   void kill();
 
   EventInterface& loop_;

@@ -48,7 +48,6 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
   raiseDescriptorLimit();
   // From here on a signal waits for the loop: it must not leave files behind.
   watchSignals();
-  makeServices(workers);
   makeRunDirectory();
   pidFile_ = std::make_unique<PidFile>(config_.pidFile);
   const std::filesystem::path logFile = config_.logFile;
@@ -57,6 +56,8 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
                                                         : Links::kFollow);
   setLogName("master");
   setProcessTitle("brigade: " + config_.name + " master");
+  startWorkers(workers);
+  makeServices(workers);
   for (Service& service : services_) service.prepare();
   try {
     for (Service& service : services_) service.listen();
@@ -75,6 +76,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
 }
 
 Master::~Master() {
+  for (Service& service : services_) service.worker->messenger_ = nullptr;
   for (Service& service : services_) {
     for (Listener& listener : service.listeners) listener.removeFile();
   }
@@ -86,6 +88,20 @@ void Master::raiseDescriptorLimit() {
   rlimit raised = descriptors_;
   raised.rlim_cur = raised.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &raised);
+}
+
+void Master::startWorkers(const std::vector<Worker*>& workers) {
+  Mailbox::Hooks hooks;
+  hooks.onException = [](std::string_view where, std::exception_ptr exception) {
+    log(LogLevel::kError, "exception in " + std::string(where) + ": " +
+                              exceptionText(std::move(exception)));
+  };
+  hooks.onTrouble = [](const std::string& text) {
+    log(LogLevel::kWarning, text);
+  };
+  router_ = std::make_unique<Router>(*loop_, std::move(hooks));
+  for (Worker* worker : workers) worker->messenger_ = &router_->mailbox();
+  for (Worker* worker : workers) worker->onMasterStart();
 }
 
 void Master::makeServices(const std::vector<Worker*>& workers) {
@@ -152,6 +168,7 @@ void Master::checkOurs(const std::string& directory) const {
 void Master::makeSupervisor() {
   std::size_t processes = 0;
   for (const Service& service : services_) processes += service.count;
+  router_->setWorkers(static_cast<unsigned>(processes));
   scores_ = std::make_unique<SharedArray<Score>>(kScoresPerSlot * processes);
   Supervisor::Options options;
   options.stopTimeout = config_.stopTimeout;
@@ -166,13 +183,21 @@ void Master::makeSupervisor() {
     group.reloadable = service.worker->reloadable;
     group.main = [this, &service](const ChildPlace& place,
                                   FileDescriptor channel) {
-      for (Service& other : services_) {
-        if (&other != &service) other.listeners.clear();
-      }
-      return WorkerProcess(service, place, std::move(channel)).run();
+      return runWorkerProcess(service, place, std::move(channel));
     };
     service.group = supervisor_->addGroup(std::move(group));
   }
+}
+
+int Master::runWorkerProcess(Service& service, const ChildPlace& place,
+                             FileDescriptor channel) {
+  for (Service& other : services_) {
+    if (&other == &service) continue;
+    other.listeners.clear();
+    other.worker->messenger_ = nullptr;
+  }
+  return WorkerProcess(service, place, std::move(channel), router_->roster())
+      .run();
 }
 
 void Master::watchSignals() {
@@ -301,6 +326,7 @@ void Master::onReady(const SlotView& slot) {
   log(LogLevel::kInfo,
       describe(slot) + ", pid " + std::to_string(slot.pid) + ": ready");
   progress(describe(slot) + " ready");
+  router_->onReady(slot.pid);
   lendListeners();
   failures_.erase(slot.index);
   if (!starting_) return;
@@ -336,6 +362,7 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
   if (expected && killed) text += " after the stop time-out";
   log(expected && !killed ? LogLevel::kInfo : LogLevel::kWarning, text);
   progress(text);
+  router_->onExit(pid, status.toString());
   lendListeners();
   std::vector<std::uint64_t> queries;
   for (const auto& [id, query] : queries_) queries.push_back(id);
@@ -346,6 +373,10 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
   } catch (...) {
     logException("onWorkerExit of " + service.name);
   }
+}
+
+void Master::onForked(const ChildPlace& place, pid_t pid, Channel& channel) {
+  router_->onForked({place.index, place.generation, pid, place.group}, channel);
 }
 
 void Master::onReloadSkipped(const SlotView& slot) {
@@ -384,6 +415,7 @@ void Master::onStopped() {
 
 void Master::onReloadStarted() {
   log(LogLevel::kInfo, "reloading");
+  router_->beginEpoch();
   forEachWorker([](Worker& worker) { worker.onMasterReload(); });
 }
 

@@ -18,6 +18,7 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/ControlSocket.h"
 #include "brigade/Process/PidFile.h"
+#include "brigade/Process/Router.h"
 #include "brigade/Process/SharedMemory.h"
 #include "brigade/Process/Supervisor.h"
 #include "brigade/Worker/RunConfig.h"
@@ -45,7 +46,10 @@ class Master final : public SupervisorHandler {
   void raiseDescriptorLimit();
   void makeRunDirectory();
   void checkOurs(const std::string& directory) const;
+  void startWorkers(const std::vector<Worker*>& workers);
   void makeServices(const std::vector<Worker*>& workers);
+  int runWorkerProcess(Service& service, const ChildPlace& place,
+                       FileDescriptor channel);
   void makeSupervisor();
   void watchSignals();
 
@@ -55,6 +59,12 @@ class Master final : public SupervisorHandler {
               bool expected) override;
   void onFrame(const SlotView& slot, pid_t pid, Channel& from,
                const Frame& frame) override;
+  void onMail(pid_t pid, const Frame& frame) override {
+    router_->onFrame(pid, frame);
+  }
+  void onForked(const ChildPlace& place, pid_t pid, Channel& channel) override;
+  void onEnding(pid_t pid) override { router_->onDraining(pid); }
+  void onProgress(pid_t pid) override { router_->onProgress(pid); }
   void onReloadStarted() override;
   void onReloadEnded(bool ok, std::string_view reason) override;
   void onReloadSkipped(const SlotView& slot) override;
@@ -100,6 +110,7 @@ class Master final : public SupervisorHandler {
   std::deque<Service> services_;
   std::unique_ptr<SharedArray<Score>> scores_;
   std::unique_ptr<ControlSocket> control_;
+  std::unique_ptr<Router> router_;
   std::unique_ptr<Supervisor> supervisor_;
 
   bool starting_ = true;

@@ -28,6 +28,8 @@ constexpr milliseconds kQuiet{250};
 constexpr milliseconds kLastWords{500};
 // And for onWorkerStop.
 constexpr milliseconds kFarewell{200};
+// For what the channel has not taken by then.
+constexpr milliseconds kLastMail{100};
 
 ConnectionLimits limitsOf(const Worker& worker) {
   ConnectionLimits limits;
@@ -41,7 +43,7 @@ ConnectionLimits limitsOf(const Worker& worker) {
 }  // namespace
 
 WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
-                             FileDescriptor channel)
+                             FileDescriptor channel, const Roster& roster)
     : service_(service),
       worker_(*service.worker),
       place_(place),
@@ -52,9 +54,29 @@ WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
     logException("a callback of the loop", std::move(exception));
   });
   channel_ = std::make_unique<Channel>(*loop_, std::move(channel), *this);
+  openMailbox(roster);
 }
 
-WorkerProcess::~WorkerProcess() { worker_.process_ = nullptr; }
+WorkerProcess::~WorkerProcess() {
+  worker_.process_ = nullptr;
+  worker_.messenger_ = nullptr;
+}
+
+void WorkerProcess::openMailbox(const Roster& roster) {
+  Mailbox::Hooks hooks;
+  hooks.onException = [this](std::string_view where,
+                             std::exception_ptr exception) {
+    logException(where, std::move(exception));
+  };
+  hooks.onTrouble = [](const std::string& text) {
+    log(LogLevel::kWarning, text);
+  };
+  post_ = std::make_unique<ChannelPost>(*channel_);
+  const Member self{place_.index, place_.generation, ::getpid(), place_.group};
+  mailbox_ =
+      std::make_unique<Mailbox>(*loop_, *post_, self, roster, std::move(hooks));
+  worker_.messenger_ = mailbox_.get();
+}
 
 void WorkerProcess::becomeWorker() {
   const std::string who =
@@ -124,13 +146,16 @@ int WorkerProcess::run() {
   }
   acceptors_.clear();
   if (table_) table_->destroyAll();
+  channel_->finish(kLastMail);
   return 0;
 }
 
 // ---- From the master
 
 void WorkerProcess::onFrame(const Frame& frame) {
-  if (frame.kind == FrameKind::kDrain) {
+  if (frame.kind == FrameKind::kMail) {
+    mailbox_->deliver(frame);
+  } else if (frame.kind == FrameKind::kDrain) {
     const auto is = [&](const char* what) {
       return frame.payload.find(what) != std::string_view::npos;
     };
@@ -242,6 +267,7 @@ void WorkerProcess::onAcceptPaused(int error) {
 void WorkerProcess::drain(Grace grace) {
   if (phase_ != Phase::kServing) return;
   phase_ = Phase::kDraining;
+  mailbox_->drain();
   if (grace == Grace::kFast) {
     // Behind what is ready in this turn: a request that is there is seen.
     loop_->add(kQuiet, Repeat::kEvery,

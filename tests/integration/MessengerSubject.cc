@@ -1,0 +1,398 @@
+// The program that MessengerServingTest runs: STATIONS (4) Workers of one
+// process each, so that a test reaches the process it wants by its address.
+// They talk to each other as they are told by lines:
+//
+//   pid | to INDEX EVENT DATA | broadcast EVENT DATA | map EVENT MS |
+//   consume EVENT DATA | consume-again EVENT DATA | ring EVENT DATA |
+//   once KEY | got EVENT | members | news | run INDEX COMMAND |
+//   large INDEX BYTES | flood INDEX COUNT BYTES | last-words COUNT | room
+//
+// An answer may come late; one that is asked of another process (run) is what
+// that one says. INDEX 0 is the master.
+
+#include <brigade/brigade.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using brigade::Answer;
+using brigade::Letter;
+using brigade::Member;
+using brigade::Messenger;
+
+std::string variable(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? otherwise : value;
+}
+
+std::string toText(Messenger::Result result) {
+  switch (result) {
+    case Messenger::Result::kSent:
+      return "sent";
+    case Messenger::Result::kFull:
+      return "full";
+    case Messenger::Result::kNobody:
+      return "nobody";
+    case Messenger::Result::kStale:
+      return "stale";
+  }
+  return "unknown";
+}
+
+// FNV-1a.
+std::uint64_t checksum(std::string_view bytes) {
+  std::uint64_t sum = 14695981039346656037u;
+  for (const char c : bytes) {
+    sum = (sum ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  }
+  return sum;
+}
+
+std::string pattern(std::size_t size) {
+  std::string bytes(size, 'x');
+  for (std::size_t i = 0; i < size; i += 997) {
+    bytes[i] = static_cast<char>(i % 251);
+  }
+  return bytes;
+}
+
+std::string describe(std::string_view bytes) {
+  return std::to_string(bytes.size()) + ":" + std::to_string(checksum(bytes));
+}
+
+// What one process has heard, and says of it.
+class Ear {
+ public:
+  void open(Messenger& messenger) {
+    messenger_ = &messenger;
+    for (const char* event : {"e", "task", "report", "boot"}) {
+      messenger.on(event, [this](const Letter& letter) { take(letter); });
+    }
+    messenger.on("flood", [this](const Letter& letter) { flooded(letter); });
+    messenger.on("large", [this](const Letter& letter) {
+      note("large", letter.from.index, describe(letter.data));
+    });
+    messenger.onOnline([this](const Member& member) {
+      news_ += "+" + std::to_string(member.index) + "." +
+               std::to_string(member.generation) + " ";
+    });
+    messenger.onOffline([this](const Member& member, std::string_view reason) {
+      news_ += "-" + std::to_string(member.index) + "." +
+               std::to_string(member.generation) + "(" + std::string(reason) +
+               ") ";
+    });
+    messenger.onRoom([this](unsigned index) {
+      room_ += std::to_string(index) + " ";
+    });
+  }
+
+  std::string got(const std::string& event) const {
+    const auto found = heard_.find(event);
+    return found == heard_.end() ? "0" : found->second.text();
+  }
+  const std::string& news() const { return news_; }
+  const std::string& room() const { return room_; }
+  void note(const std::string& event, unsigned from, std::string_view data) {
+    Heard& heard = heard_[event];
+    ++heard.count;
+    heard.from = from;
+    heard.last = data;
+  }
+
+ private:
+  struct Heard {
+    std::size_t count = 0;
+    unsigned from = 0;
+    std::string last;
+    std::string text() const {
+      return std::to_string(count) + " from " + std::to_string(from) + ": " +
+             last;
+    }
+  };
+  void take(const Letter& letter) {
+    note(std::string(letter.event), letter.from.index, letter.data);
+  }
+  // Each begins with its number; the last one tells whether one was missing.
+  void flooded(const Letter& letter) {
+    const std::string number(letter.data.substr(0, letter.data.find(' ')));
+    const bool next = number == std::to_string(floods_++);
+    inOrder_ = inOrder_ && next;
+    note("flood", letter.from.index, inOrder_ ? "in order" : "not in order");
+  }
+
+  Messenger* messenger_ = nullptr;
+  std::map<std::string, Heard> heard_;
+  std::size_t floods_ = 0;
+  bool inOrder_ = true;
+  std::string news_;
+  std::string room_;
+};
+
+using Say = std::function<void(const std::string&)>;
+
+// Does what a line says, in any process.
+class Interpreter {
+ public:
+  void open(Messenger& messenger) {
+    messenger_ = &messenger;
+    ear_.open(messenger);
+    messenger.answer("run", [this](const Letter& letter,
+                                   const brigade::Reply& reply) {
+      obey(std::string(letter.data),
+           [reply](const std::string& text) { reply.send(text); });
+    });
+    messenger.answerWith("number", [this](const Letter&) {
+      return std::to_string(messenger_->self().index);
+    });
+    messenger.answerWith("sum", [this](const Letter& letter) {
+      return std::to_string(std::stoul(std::string(letter.data)) +
+                            messenger_->self().index);
+    });
+    messenger.answerWith("pages", [](const Letter& letter) {
+      return pattern(std::stoul(std::string(letter.data)));
+    });
+    // By index: throws, dies, hangs, answers. Of more than four, the rest
+    // answer too.
+    messenger.answerWith("trouble", [this](const Letter&) {
+      if (messenger_->self().index == 1) throw std::runtime_error("boom");
+      if (messenger_->self().index == 2) ::raise(SIGKILL);
+      if (messenger_->self().index == 3) spin(std::chrono::seconds(2));
+      return "fine";
+    });
+    messenger.answer("die", [](const Letter&, const brigade::Reply&) {
+      ::raise(SIGKILL);
+    });
+    messenger.answerWith("task-once-killed", [this](const Letter& letter) {
+      ear_.note("task-once-killed", 0, letter.data);
+      // The first worker that gets it does not survive it.
+      if (::access(std::string(letter.data).c_str(), F_OK) != 0) {
+        const int made =
+            ::creat(std::string(letter.data).c_str(), 0600);
+        if (made >= 0) ::raise(SIGKILL);
+      }
+      return "done by " + std::to_string(messenger_->self().index);
+    });
+  }
+
+  void obey(const std::string& line, const Say& say) {
+    std::istringstream words(line);
+    std::string command;
+    words >> command;
+    if (!tell(command, words, say) && !ask(command, words, say)) {
+      say("what is " + command + "?");
+    }
+  }
+
+ private:
+  static void spin(std::chrono::milliseconds time) {
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  }
+
+  // What is answered at once.
+  bool tell(const std::string& command, std::istringstream& words,
+            const Say& say) {
+    unsigned index = 0;
+    std::string event;
+    std::string data;
+    std::size_t count = 0;
+    if (command == "pid") {
+      say(std::to_string(::getpid()));
+    } else if (command == "to") {
+      words >> index >> event >> data;
+      say(toText(messenger_->send(index, event, data)));
+    } else if (command == "broadcast") {
+      words >> event >> data;
+      say(std::to_string(messenger_->broadcast(event, data)));
+    } else if (command == "got") {
+      words >> event;
+      say(ear_.got(event));
+    } else if (command == "members") {
+      say(members());
+    } else if (command == "news") {
+      say(ear_.news());
+    } else if (command == "room") {
+      say(ear_.room());
+    } else if (command == "large") {
+      words >> index >> count;
+      const std::string bytes = pattern(count);
+      say(toText(messenger_->send(index, "large", bytes)) + " " +
+          describe(bytes));
+    } else if (command == "flood") {
+      std::size_t size = 0;
+      words >> index >> count >> size;
+      say(flood(index, count, size));
+    } else if (command == "last-words") {
+      words >> count;
+      for (std::size_t i = 0; i < count; ++i) {
+        messenger_->send(0, "e", std::to_string(i));
+      }
+      ::_exit(0);
+    } else if (command == "spin") {
+      words >> count;
+      spin(std::chrono::milliseconds(count));
+      say("done");
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // What others have to do with.
+  bool ask(const std::string& command, std::istringstream& words,
+           const Say& say) {
+    std::string event;
+    std::string data;
+    if (command == "map") {
+      std::size_t patience = 5000;
+      words >> event >> patience >> data;
+      messenger_->map(
+          event, data,
+          [say](const std::vector<Answer>& answers) { say(summary(answers)); },
+          std::chrono::milliseconds(patience));
+    } else if (command == "consume" || command == "consume-again") {
+      words >> event >> data;
+      messenger_->consume(
+          event, data,
+          [say](const Answer& answer) {
+            say(std::string(toString(answer.status)) + " " +
+                std::to_string(answer.from.index) + " " +
+                std::string(answer.value.view()));
+          },
+          command == "consume" ? Messenger::Delivery::kAtMostOnce
+                               : Messenger::Delivery::kAtLeastOnce);
+    } else if (command == "ring") {
+      words >> event >> data;
+      messenger_->ring(event, data, [this, say](const brigade::Ring& ring) {
+        std::string text = ring.value + " missing";
+        for (const unsigned index : ring.missing) {
+          text += " " + std::to_string(index);
+        }
+        messenger_->broadcast("report", ring.value);
+        say(text);
+      });
+    } else if (command == "once") {
+      words >> event;
+      messenger_->runOnce(event, [this, event] {
+        messenger_->send(0, "boot", event);
+      });
+      say("asked");
+    } else if (command == "run") {
+      unsigned index = 0;
+      words >> index;
+      std::getline(words >> std::ws, data);
+      messenger_->request(index, "run", data, [say](const Answer& answer) {
+        say(answer.status == Answer::Status::kOk
+                ? std::string(answer.value.view())
+                : std::string(toString(answer.status)) + " " +
+                      std::string(answer.value.view()));
+      });
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  std::string members() const {
+    std::string text;
+    for (const Member& member : messenger_->members()) {
+      text += std::to_string(member.index) + ":" + std::to_string(member.pid) +
+              ":" + std::to_string(member.generation) + " ";
+    }
+    return text;
+  }
+
+  static std::string summary(const std::vector<Answer>& answers) {
+    std::string text;
+    for (const Answer& answer : answers) {
+      const std::string_view value = answer.value.view();
+      text += std::to_string(answer.from.index) + "=" +
+              std::string(toString(answer.status)) + "(" +
+              (value.size() > 64 ? describe(value) : std::string(value)) +
+              ") ";
+    }
+    return text;
+  }
+
+  // How many were taken, and how long the slowest call took.
+  std::string flood(unsigned index, std::size_t count, std::size_t size) {
+    const std::string data(size, 'x');
+    std::size_t taken = 0;
+    std::chrono::steady_clock::duration slowest{};
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      const Messenger::Result result = messenger_->send(
+          index, "flood", std::to_string(floods_) + " " + data);
+      slowest = std::max(slowest, std::chrono::steady_clock::now() - begin);
+      if (result != Messenger::Result::kSent) continue;
+      ++floods_;
+      ++taken;
+    }
+    return std::to_string(taken) + " " +
+           std::to_string(
+               std::chrono::duration_cast<std::chrono::microseconds>(slowest)
+                   .count());
+  }
+
+  Messenger* messenger_ = nullptr;
+  Ear ear_;
+  std::size_t floods_ = 0;
+};
+
+class Station : public brigade::Worker {
+ public:
+  explicit Station(unsigned number)
+      : Worker("text://127.0.0.1:0"), number_(number) {
+    name = "station" + std::to_string(number);
+  }
+
+  void onMasterStart() override {
+    if (number_ == 1) inMaster_.open(messenger());
+  }
+  void onWorkerStart() override {
+    interpreter_.open(messenger());
+    const std::string key = variable("ONCE_AT_START", "");
+    if (!key.empty()) {
+      messenger().runOnce(key, [this, key] {
+        messenger().send(0, "boot", key);
+      });
+    }
+  }
+  void onMessage(brigade::TcpConnection& connection,
+                 const brigade::Message& line) override {
+    interpreter_.obey(std::string(line.data()),
+                      [this, id = connection.id()](const std::string& text) {
+                        if (auto* const asker = find(id)) asker->send(text);
+                      });
+  }
+
+ private:
+  unsigned number_;
+  Interpreter inMaster_;
+  Interpreter interpreter_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto count =
+      static_cast<unsigned>(std::stoul(variable("STATIONS", "4")));
+  std::deque<Station> stations;
+  std::vector<brigade::Worker*> workers;
+  for (unsigned i = 1; i <= count; ++i) {
+    workers.push_back(&stations.emplace_back(i));
+  }
+  return brigade::run(argc, argv, workers);
+}
