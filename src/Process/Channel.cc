@@ -27,7 +27,7 @@ static_assert(sizeof(Header) == 16);
 constexpr std::uint16_t kMagic = 0xB4D1;  // version 1
 constexpr std::size_t kMaxDatagram = sizeof(Header) + Channel::kMaxPayload;
 // Datagrams handled in one turn: others get their turn in between.
-constexpr int kBatch = 16;
+constexpr int kBatch = 64;
 
 Header headerOf(const Frame& frame) {
   return {kMagic, static_cast<std::uint16_t>(frame.kind),

@@ -73,7 +73,7 @@ class Channel final : private Watcher {
   static constexpr std::size_t kMaxQueue = 4 * 1024 * 1024;
   // Bytes that the socket is asked to take; net.core.wmem_max bounds it for
   // all but root (socket(7)).
-  static constexpr int kSocketBuffer = 4 * 1024 * 1024;
+  static constexpr int kSocketBuffer = 1024 * 1024;
 
   enum class Result : std::uint8_t { kSent, kQueued, kFull, kGone };
 

@@ -563,15 +563,6 @@ std::optional<Payload> Mailbox::payloadOf(const Envelope& mail) {
   }
 }
 
-void Mailbox::deliver(const Frame& frame) {
-  const std::optional<Envelope> mail = detail::decode(frame);
-  if (mail) {
-    deliver(*mail);
-  } else {
-    hooks_.onTrouble("the master has sent something that is no mail");
-  }
-}
-
 void Mailbox::drain() { toMaster({.op = Op::kDraining}); }
 
 void Mailbox::deliver(const Envelope& mail) {

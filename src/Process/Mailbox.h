@@ -51,7 +51,6 @@ class Mailbox final : public Messenger {
   ~Mailbox() override;
 
   // What has arrived for this process.
-  void deliver(const Frame& frame);
   void deliver(const detail::Envelope& mail);
   // In a worker: this process is about to end, and takes nothing new.
   void drain();

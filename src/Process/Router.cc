@@ -28,7 +28,10 @@ Router::Router(EventInterface& loop, Mailbox::Hooks hooks)
         tell(asker.place, {.op = granted ? Op::kLeaseGranted : Op::kLeaseTaken,
                            .correlation = asker.correlation});
       }),
-      mailbox_(loop, *this, Member{}, Roster{}, hooks_) {}
+      mailbox_(loop, *this, Member{}, Roster{}, hooks_),
+      state_(
+          loop, [this](std::string_view key) { spreadKey(key); },
+          hooks_.onException) {}
 
 Router::~Router() = default;
 
@@ -93,15 +96,16 @@ void Router::spread(const Port& port, Standing standing,
   mailbox_.deliver(mail);
 }
 
-Roster Router::roster() const {
-  Roster roster;
+Heritage Router::heritage() const {
+  Heritage heritage{{}, state_.table()};
+  Roster& roster = heritage.roster;
   roster.workers = workers_;
   for (const auto& [place, port] : ports_) {
     if (!port.ready) continue;
     roster.entries.push_back(
         {port.member, port.draining ? Standing::kDraining : Standing::kReady});
   }
-  return roster;
+  return heritage;
 }
 
 // ---- Mail
@@ -173,6 +177,11 @@ void Router::route(const Place& sender, const Envelope& mail) {
           forward(sender, target, mail);
         }
       }
+      return;
+    case Op::kStateSet:
+    case Op::kStateErase:
+      // Those have a bound of their own: StateReplica::kMostUnsaid.
+      changeState(sender, mail);
       return;
     case Op::kDraining:
       if (port != nullptr) onDraining(port->member.pid);
@@ -293,11 +302,15 @@ void Router::flush() {
     port->isTouched = false;
     port->channel->flush();
     settle(*port);
+    catchUp(*port);
   }
 }
 
 void Router::onProgress(pid_t pid) {
-  if (Port* const port = portOf(pid)) settle(*port);
+  Port* const port = portOf(pid);
+  if (port == nullptr) return;
+  settle(*port);
+  catchUp(*port);
 }
 
 void Router::settle(Port& port) {
@@ -339,6 +352,56 @@ void Router::report(Port& port, std::string_view what) {
   hooks_.onTrouble("worker " + std::to_string(port.member.index) + ", pid " +
                    std::to_string(port.member.pid) + ", has sent " +
                    std::string(what) + "; thrown away, as all that follows");
+}
+
+// ---- The shared state
+
+void Router::changeState(const Place& sender, const Envelope& mail) {
+  const auto wish = detail::decodeWish(mail.data);
+  Port* const port = portAt(sender);
+  const bool fits = !mail.name.empty() && wish &&
+                    wish->value.size() <= SharedState::kMaxValue;
+  if (!fits) {
+    if (port != nullptr) report(*port, "a change that is none");
+    return;
+  }
+  const auto [outcome, version] =
+      mail.op == Op::kStateSet
+          ? state_.change(mail.name, wish->value, wish->terms)
+          : state_.remove(mail.name, wish->terms);
+  const auto standing = state_.standing(mail.name);
+  const std::string data =
+      detail::encodeNews({version, standing.news.expires, {}});
+  tell(sender, {.op = Op::kStateOutcome,
+                .code = static_cast<std::uint8_t>(outcome),
+                .correlation = mail.correlation,
+                .data = data});
+}
+
+void Router::spreadKey(std::string_view key) {
+  for (auto& [place, port] : ports_) {
+    if (!port.stale.empty() || port.channel->queuedBytes() > kBehind) {
+      port.stale.emplace(key);
+    } else {
+      tellKey(port, key);
+    }
+  }
+}
+
+void Router::tellKey(Port& port, std::string_view key) {
+  const auto standing = state_.standing(key);
+  const std::string data = detail::encodeNews(standing.news);
+  const std::uint8_t gone = standing.gone ? 1 : 0;
+  put(port, {.op = Op::kStateChanged, .code = gone, .name = key, .data = data},
+      {}, 0);
+}
+
+// Each key that changed meanwhile once, as it is now.
+void Router::catchUp(Port& port) {
+  while (!port.stale.empty() && port.channel->queuedBytes() <= kBehind) {
+    const auto key = port.stale.extract(port.stale.begin());
+    tellKey(port, key.value());
+  }
 }
 
 // ---- Tasks

@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,6 +22,8 @@
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/Mailbox.h"
 #include "brigade/Process/Member.h"
+#include "brigade/Process/StateAuthority.h"
+#include "brigade/Process/WorkerMail.h"
 #include "brigade/Process/detail/Envelope.h"
 #include "brigade/Process/detail/LeaseTable.h"
 #include "brigade/Process/detail/TaskBoard.h"
@@ -31,6 +34,8 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
  public:
   // Bytes that wait for a process that goes on asking the master for things.
   static constexpr std::size_t kMostUnread = 16 * 1024 * 1024;
+  // Past so many, a process hears of the shared state when it has caught up.
+  static constexpr std::size_t kBehind = 256 * 1024;
 
   // `loop` is the master's and outlives the router.
   Router(EventInterface& loop, Mailbox::Hooks hooks);
@@ -40,6 +45,7 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
 
   // Of the master itself.
   Mailbox& mailbox() { return mailbox_; }
+  SharedState& state() { return state_; }
 
   // How many indexes the program has.
   void setWorkers(unsigned workers);
@@ -56,11 +62,8 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   // The child's channel has taken what waited.
   void onProgress(pid_t pid);
 
-  // In a child that was just forked: who is there. What changes from now on
-  // waits in its channel.
-  Roster roster() const;
-  // In a child: nothing of this object may be used any more, and it is not
-  // destroyed there.
+  // In a child that was just forked: what it begins with.
+  Heritage heritage() const;
 
  private:
   using Envelope = detail::Envelope;
@@ -85,6 +88,8 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
     std::deque<Waiting> waiting = {};
     // Bytes on their way to it, by sender.
     std::map<Place, std::size_t> incoming = {};
+    // Keys of the shared state that it is not told of while too much waits.
+    std::set<std::string, std::less<>> stale = {};
     // Credit that it has not been told of, by whom it wrote to.
     std::map<Place, std::size_t> owed = {};
   };
@@ -123,6 +128,10 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   void credit(const Place& sender, const Place& target, std::size_t charge);
   void payCredit(Port& port, const Place& target);
   void spread(const Port& port, Standing standing, std::string_view reason);
+  void spreadKey(std::string_view key);
+  void tellKey(Port& port, std::string_view key);
+  void catchUp(Port& port);
+  void changeState(const Place& sender, const Envelope& mail);
 
   void onTask(const detail::Task& task, const Place& worker) override;
   void onTaskEnded(const detail::Task& task, Answer::Status status,
@@ -142,6 +151,7 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   detail::LeaseTable leases_;
   std::string scratch_;
   Mailbox mailbox_;
+  StateAuthority state_;
 };
 
 }  // namespace brigade

@@ -65,6 +65,13 @@ Messenger& Worker::messenger() {
   return *messenger_;
 }
 
+SharedState& Worker::state() {
+  if (state_ == nullptr) {
+    throw std::logic_error("there is shared state from onMasterStart on");
+  }
+  return *state_;
+}
+
 void Worker::onTrouble(TcpConnection& connection, ErrorCode code,
                        std::string_view reason) {
   if (process_ == nullptr) return;

@@ -21,6 +21,7 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/ExitStatus.h"
 #include "brigade/Process/Messenger.h"
+#include "brigade/Process/SharedState.h"
 #include "brigade/Protocol/ProtocolRegistry.h"
 
 namespace brigade {
@@ -138,6 +139,8 @@ class Worker : public ConnectionHandler {
   // Letters, questions and tasks for the other processes; also in the master,
   // from onMasterStart on.
   Messenger& messenger();
+  // What all processes know; also in the master.
+  SharedState& state();
 
   // Ends this process after a drain; the master forks a successor first.
   void retire();
@@ -161,6 +164,7 @@ class Worker : public ConnectionHandler {
   ProtocolRegistry protocols_;
   detail::WorkerProcess* process_ = nullptr;
   Messenger* messenger_ = nullptr;  // of this process
+  SharedState* state_ = nullptr;
 };
 
 class Worker::Connections {

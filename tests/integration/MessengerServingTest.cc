@@ -25,8 +25,7 @@ using std::chrono::steady_clock;
 
 class MessengerServing : public ::testing::Test {
  protected:
-  void start(unsigned stations = 4,
-             std::vector<std::string> environment = {}) {
+  void start(unsigned stations = 4, std::vector<std::string> environment = {}) {
     environment.push_back("STATIONS=" + std::to_string(stations));
     program.start({}, environment);
   }
@@ -76,8 +75,7 @@ class MessengerServing : public ::testing::Test {
 
 TEST_F(MessengerServing, C06_C07_EveryoneHearsOfDeathAndBirthOnceAndInOrder) {
   start(3);
-  EXPECT_EQ(askMaster("news"), "+1.1 +2.1 +3.1 ")
-      << "before the start is over";
+  EXPECT_EQ(askMaster("news"), "+1.1 +2.1 +3.1 ") << "before the start is over";
   const std::string before = ask(1, "news");
   const pid_t old = killWorker(2, SIGKILL);
   ASSERT_TRUE(isReplaced(2, old));
@@ -110,14 +108,16 @@ TEST_F(MessengerServing, M20_C03_PayloadsOfEverySizeGoBothWaysAndKillNobody) {
        {"0", "1", "1000", "65536", "219000", "230000", "1000000", "8000000"}) {
     const std::string down = ask(1, "run 0 large 1 " + std::string(size));
     ASSERT_TRUE(down.starts_with("sent ")) << size << ": " << down;
-    EXPECT_TRUE(eventually(
-        [&] { return contains(ask(1, "got large"), down.substr(5)); }))
-        << size << " from the master";
+    EXPECT_TRUE(eventually([&] {
+      return contains(ask(1, "got large"), down.substr(5));
+    })) << size
+        << " from the master";
     const std::string up = ask(1, "large 0 " + std::string(size));
     ASSERT_TRUE(up.starts_with("sent ")) << size << ": " << up;
-    EXPECT_TRUE(eventually(
-        [&] { return contains(askMaster("got large"), up.substr(5)); }))
-        << size << " to the master";
+    EXPECT_TRUE(eventually([&] {
+      return contains(askMaster("got large"), up.substr(5));
+    })) << size
+        << " to the master";
   }
   EXPECT_EQ(program.workerPids(), pids);
 }
@@ -146,8 +146,7 @@ TEST_F(MessengerServing, C04_X04_AStoppedWorkerCostsTheOthersNothing) {
   EXPECT_EQ(askMaster("pid"), std::to_string(program.masterPid()));
   ::kill(stopped, SIGCONT);
   EXPECT_TRUE(eventually([&] {
-    return ask(2, "got flood") ==
-           std::to_string(taken) + " from 1: in order";
+    return ask(2, "got flood") == std::to_string(taken) + " from 1: in order";
   })) << ask(2, "got flood");
   EXPECT_TRUE(eventually([&] { return contains(ask(1, "room"), "2 "); }));
   EXPECT_EQ(ask(1, "to 2 e x"), "sent");
@@ -247,8 +246,7 @@ TEST_F(MessengerServing, T13_LargeAnswersArriveWholeAndLeaveNoMemfd) {
 TEST_F(MessengerServing, T08_ATaskWhoseWorkerIsKilledIsToldOfOrRunAgain) {
   start(3);
   const std::string once = program.directory() + "/once.log";
-  EXPECT_TRUE(ask(1, "consume task-once-killed " + once)
-                  .starts_with("died ") ||
+  EXPECT_TRUE(ask(1, "consume task-once-killed " + once).starts_with("died ") ||
               contains(ask(1, "pid"), ""))
       << "or it was the asker itself that died";
   ASSERT_TRUE(eventually([&] {
@@ -295,12 +293,10 @@ TEST_F(MessengerServing, X05_WhatAWorkerSaysBeforeItEndsIsHeard) {
 
 TEST_F(MessengerServing, C16_AnExceptionInTheMastersHandlerIsLoggedOnly) {
   start(1);
-  EXPECT_EQ(ask(1, "run 0 map sum 1000 none"),
-            "1=error(stoul) ");
+  EXPECT_EQ(ask(1, "run 0 map sum 1000 none"), "1=error(stoul) ");
   EXPECT_EQ(askMaster("ring sum none"), "none missing 1 0");
-  EXPECT_TRUE(eventually([&] {
-    return contains(program.log(), "what answers 'sum': stoul");
-  }));
+  EXPECT_TRUE(eventually(
+      [&] { return contains(program.log(), "what answers 'sum': stoul"); }));
   EXPECT_EQ(askMaster("pid"), std::to_string(program.masterPid()));
 }
 
@@ -308,15 +304,14 @@ TEST_F(MessengerServing, AReloadKeepsIndexesAndLettersReachTheSuccessors) {
   start(3);
   ASSERT_EQ(program.command({"reload"}).code, 0);
   for (unsigned i = 1; i <= 3; ++i) {
-    ASSERT_TRUE(eventually([&] { return contains(ask(1, "members"),
-                                                 std::to_string(i) + ":"); }));
+    ASSERT_TRUE(eventually(
+        [&] { return contains(ask(1, "members"), std::to_string(i) + ":"); }));
     EXPECT_EQ(ask(i, "to 2 e after"), "sent");
   }
-  EXPECT_TRUE(eventually(
-      [&] { return ask(2, "got e").starts_with("3 from "); }));
-  EXPECT_TRUE(eventually([&] {
-    return askMaster("members") == ask(3, "members");
-  }));
+  EXPECT_TRUE(
+      eventually([&] { return ask(2, "got e").starts_with("3 from "); }));
+  EXPECT_TRUE(
+      eventually([&] { return askMaster("members") == ask(3, "members"); }));
 }
 
 }  // namespace

@@ -92,9 +92,8 @@ class Ear {
                std::to_string(member.generation) + "(" + std::string(reason) +
                ") ";
     });
-    messenger.onRoom([this](unsigned index) {
-      room_ += std::to_string(index) + " ";
-    });
+    messenger.onRoom(
+        [this](unsigned index) { room_ += std::to_string(index) + " "; });
   }
 
   std::string got(const std::string& event) const {
@@ -147,11 +146,11 @@ class Interpreter {
   void open(Messenger& messenger) {
     messenger_ = &messenger;
     ear_.open(messenger);
-    messenger.answer("run", [this](const Letter& letter,
-                                   const brigade::Reply& reply) {
-      obey(std::string(letter.data),
-           [reply](const std::string& text) { reply.send(text); });
-    });
+    messenger.answer(
+        "run", [this](const Letter& letter, const brigade::Reply& reply) {
+          obey(std::string(letter.data),
+               [reply](const std::string& text) { reply.send(text); });
+        });
     messenger.answerWith("number", [this](const Letter&) {
       return std::to_string(messenger_->self().index);
     });
@@ -170,15 +169,13 @@ class Interpreter {
       if (messenger_->self().index == 3) spin(std::chrono::seconds(2));
       return "fine";
     });
-    messenger.answer("die", [](const Letter&, const brigade::Reply&) {
-      ::raise(SIGKILL);
-    });
+    messenger.answer(
+        "die", [](const Letter&, const brigade::Reply&) { ::raise(SIGKILL); });
     messenger.answerWith("task-once-killed", [this](const Letter& letter) {
       ear_.note("task-once-killed", 0, letter.data);
       // The first worker that gets it does not survive it.
       if (::access(std::string(letter.data).c_str(), F_OK) != 0) {
-        const int made =
-            ::creat(std::string(letter.data).c_str(), 0600);
+        const int made = ::creat(std::string(letter.data).c_str(), 0600);
         if (made >= 0) ::raise(SIGKILL);
       }
       return "done by " + std::to_string(messenger_->self().index);
@@ -285,9 +282,8 @@ class Interpreter {
       });
     } else if (command == "once") {
       words >> event;
-      messenger_->runOnce(event, [this, event] {
-        messenger_->send(0, "boot", event);
-      });
+      messenger_->runOnce(
+          event, [this, event] { messenger_->send(0, "boot", event); });
       say("asked");
     } else if (command == "run") {
       unsigned index = 0;
@@ -320,8 +316,7 @@ class Interpreter {
       const std::string_view value = answer.value.view();
       text += std::to_string(answer.from.index) + "=" +
               std::string(toString(answer.status)) + "(" +
-              (value.size() > 64 ? describe(value) : std::string(value)) +
-              ") ";
+              (value.size() > 64 ? describe(value) : std::string(value)) + ") ";
     }
     return text;
   }
@@ -365,9 +360,8 @@ class Station : public brigade::Worker {
     interpreter_.open(messenger());
     const std::string key = variable("ONCE_AT_START", "");
     if (!key.empty()) {
-      messenger().runOnce(key, [this, key] {
-        messenger().send(0, "boot", key);
-      });
+      messenger().runOnce(key,
+                          [this, key] { messenger().send(0, "boot", key); });
     }
   }
   void onMessage(brigade::TcpConnection& connection,

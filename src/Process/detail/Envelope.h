@@ -43,6 +43,8 @@ enum class Op : std::uint8_t {
   kTask,    // a consume() to run; correlation: the task
   kLeaseGranted,
   kLeaseTaken,
+  kStateChanged,  // code 1: the key is gone
+  kStateOutcome,  // code: SharedState::Outcome
   // A process to the master.
   kDraining,  // takes nothing new any more
   kListen,    // it handles the events of that name
@@ -52,6 +54,8 @@ enum class Op : std::uint8_t {
   kLease,
   kLeaseDone,
   kLeaseFailed,
+  kStateSet,
+  kStateErase,
 };
 
 // Of a Member, in the order they come.

@@ -76,7 +76,10 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
 }
 
 Master::~Master() {
-  for (Service& service : services_) service.worker->messenger_ = nullptr;
+  for (Service& service : services_) {
+    service.worker->messenger_ = nullptr;
+    service.worker->state_ = nullptr;
+  }
   for (Service& service : services_) {
     for (Listener& listener : service.listeners) listener.removeFile();
   }
@@ -100,7 +103,10 @@ void Master::startWorkers(const std::vector<Worker*>& workers) {
     log(LogLevel::kWarning, text);
   };
   router_ = std::make_unique<Router>(*loop_, std::move(hooks));
-  for (Worker* worker : workers) worker->messenger_ = &router_->mailbox();
+  for (Worker* worker : workers) {
+    worker->messenger_ = &router_->mailbox();
+    worker->state_ = &router_->state();
+  }
   for (Worker* worker : workers) worker->onMasterStart();
 }
 
@@ -195,8 +201,9 @@ int Master::runWorkerProcess(Service& service, const ChildPlace& place,
     if (&other == &service) continue;
     other.listeners.clear();
     other.worker->messenger_ = nullptr;
+    other.worker->state_ = nullptr;
   }
-  return WorkerProcess(service, place, std::move(channel), router_->roster())
+  return WorkerProcess(service, place, std::move(channel), router_->heritage())
       .run();
 }
 

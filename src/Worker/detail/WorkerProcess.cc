@@ -43,7 +43,7 @@ ConnectionLimits limitsOf(const Worker& worker) {
 }  // namespace
 
 WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
-                             FileDescriptor channel, const Roster& roster)
+                             FileDescriptor channel, Heritage heritage)
     : service_(service),
       worker_(*service.worker),
       place_(place),
@@ -54,15 +54,16 @@ WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
     logException("a callback of the loop", std::move(exception));
   });
   channel_ = std::make_unique<Channel>(*loop_, std::move(channel), *this);
-  openMailbox(roster);
+  openMail(std::move(heritage));
 }
 
 WorkerProcess::~WorkerProcess() {
   worker_.process_ = nullptr;
   worker_.messenger_ = nullptr;
+  worker_.state_ = nullptr;
 }
 
-void WorkerProcess::openMailbox(const Roster& roster) {
+void WorkerProcess::openMail(Heritage heritage) {
   Mailbox::Hooks hooks;
   hooks.onException = [this](std::string_view where,
                              std::exception_ptr exception) {
@@ -71,11 +72,11 @@ void WorkerProcess::openMailbox(const Roster& roster) {
   hooks.onTrouble = [](const std::string& text) {
     log(LogLevel::kWarning, text);
   };
-  post_ = std::make_unique<ChannelPost>(*channel_);
   const Member self{place_.index, place_.generation, ::getpid(), place_.group};
-  mailbox_ =
-      std::make_unique<Mailbox>(*loop_, *post_, self, roster, std::move(hooks));
-  worker_.messenger_ = mailbox_.get();
+  mail_ = std::make_unique<WorkerMail>(*loop_, *channel_, self,
+                                       std::move(heritage), hooks);
+  worker_.messenger_ = &mail_->mailbox();
+  worker_.state_ = &mail_->state();
 }
 
 void WorkerProcess::becomeWorker() {
@@ -154,7 +155,7 @@ int WorkerProcess::run() {
 
 void WorkerProcess::onFrame(const Frame& frame) {
   if (frame.kind == FrameKind::kMail) {
-    mailbox_->deliver(frame);
+    mail_->deliver(frame);
   } else if (frame.kind == FrameKind::kDrain) {
     const auto is = [&](const char* what) {
       return frame.payload.find(what) != std::string_view::npos;
@@ -267,7 +268,7 @@ void WorkerProcess::onAcceptPaused(int error) {
 void WorkerProcess::drain(Grace grace) {
   if (phase_ != Phase::kServing) return;
   phase_ = Phase::kDraining;
-  mailbox_->drain();
+  mail_->drain();
   if (grace == Grace::kFast) {
     // Behind what is ready in this turn: a request that is there is seen.
     loop_->add(kQuiet, Repeat::kEvery,

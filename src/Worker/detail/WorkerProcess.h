@@ -20,9 +20,8 @@
 #include "brigade/Connection/ConnectionTable.h"
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/Channel.h"
-#include "brigade/Process/ChannelPost.h"
-#include "brigade/Process/Mailbox.h"
 #include "brigade/Process/Supervisor.h"
+#include "brigade/Process/WorkerMail.h"
 #include "brigade/Worker/detail/LogLimit.h"
 #include "brigade/Worker/detail/Service.h"
 #include "brigade/Worker/detail/Status.h"
@@ -33,7 +32,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
  public:
   // In the child, as the child's only content.
   WorkerProcess(Service& service, const ChildPlace& place,
-                FileDescriptor channel, const Roster& roster);
+                FileDescriptor channel, Heritage heritage);
   ~WorkerProcess();
 
   // Until the process ends. Returns its exit status: 1 when it could not start,
@@ -50,8 +49,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void delTimer(TimerId timer);
   void retire();
   void logException(std::string_view where, std::exception_ptr exception);
-  // Of this Worker's processes, this one's own excepted.
-  Mailbox& mailbox() { return *mailbox_; }
+  Mailbox& mailbox() { return mail_->mailbox(); }
   unsigned group() const { return place_.group; }
   // A log line about a peer; past ten a second they are counted only.
   void logPeer(const std::string& text);
@@ -62,7 +60,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void start();
   void becomeWorker();
   void watchSignals();
-  void openMailbox(const Roster& roster);
+  void openMail(Heritage heritage);
   void openTable();
   void tellReload();
 
@@ -89,8 +87,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   Score& score_;
   std::unique_ptr<EventInterface> loop_;
   std::unique_ptr<Channel> channel_;
-  std::unique_ptr<ChannelPost> post_;
-  std::unique_ptr<Mailbox> mailbox_;
+  std::unique_ptr<WorkerMail> mail_;
   std::unique_ptr<ConnectionTable> table_;
   // By slot: its own and those of siblings that cannot start just now.
   std::map<unsigned, Acceptor> acceptors_;

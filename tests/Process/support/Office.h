@@ -15,9 +15,8 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Events/ExceptionText.h"
 #include "brigade/Process/Channel.h"
-#include "brigade/Process/ChannelPost.h"
-#include "brigade/Process/Mailbox.h"
 #include "brigade/Process/Router.h"
+#include "brigade/Process/WorkerMail.h"
 #include "tests/support/RunUntil.h"
 
 namespace brigade::test {
@@ -36,8 +35,8 @@ class Office : public ::testing::Test {
           toWorker(*office.loop, std::move(ends.first), mastersSide),
           workersSide(*this),
           toMaster(loop, std::move(ends.second), workersSide),
-          post(toMaster),
-          mailbox(loop, post, member, office.router.roster(), office.hooks()) {}
+          mail(loop, toMaster, member, office.router.heritage(),
+               office.hooks()) {}
 
     struct MastersSide final : ChannelHandler {
       MastersSide(Office& theOffice, pid_t thePid)
@@ -52,7 +51,7 @@ class Office : public ::testing::Test {
     };
     struct WorkersSide final : ChannelHandler {
       explicit WorkersSide(Desk& theDesk) : desk(theDesk) {}
-      void onFrame(const Frame& frame) override { desk.mailbox.deliver(frame); }
+      void onFrame(const Frame& frame) override { desk.mail.deliver(frame); }
       void onChannelClosed() override {}
       Desk& desk;
     };
@@ -63,8 +62,7 @@ class Office : public ::testing::Test {
     Channel toWorker;
     WorkersSide workersSide;
     Channel toMaster;
-    ChannelPost post;
-    Mailbox mailbox;
+    WorkerMail mail;
   };
 
   Office() { router.setWorkers(kWorkers); }
@@ -97,11 +95,14 @@ class Office : public ::testing::Test {
     auto node = desks.extract(index);
     Desk& desk = *node.mapped();
     desk.toWorker.drain();
-    router.onExit(desk.mailbox.self().pid, reason);
+    router.onExit(desk.mail.mailbox().self().pid, reason);
     buried.push_back(std::move(node.mapped()));
   }
 
-  Messenger& worker(unsigned index) { return desks.at(index)->mailbox; }
+  Messenger& worker(unsigned index) { return desks.at(index)->mail.mailbox(); }
+  SharedState& state(unsigned index) {
+    return index == 0 ? router.state() : desks.at(index)->mail.state();
+  }
   Messenger& master() { return router.mailbox(); }
 
   bool until(const std::function<bool()>& condition) {
