@@ -58,6 +58,7 @@ class WebSocketShared {
 
  private:
   friend class WebSocket;
+  friend class WebSocketBroadcast;
 
   // A message longer than this is not kept for its memory.
   static constexpr std::size_t kKeep = 64 << 10;
@@ -66,6 +67,8 @@ class WebSocketShared {
   std::string_view keepDelivered(
       std::unique_ptr<detail::PartialMessage> message);
   detail::SharedDeflate& deflate();
+  // Good until the next message of any codec.
+  std::string_view pack(std::string_view message, int windowBits);
   void forgetLarge();
 
   WebSocketLimits limits_;
@@ -100,11 +103,9 @@ class WebSocket : public ProtocolInterface {
   bool closeSent() const { return closeSent_; }
   bool closeReceived() const { return closeReceived_; }
 
-  // Appends the frame that carries `message`, for a broadcast: it is the same
-  // for every connection. Throws as encode() does.
-  static void appendFrame(std::string& frames, const WebSocketMessage& message);
-
  private:
+  friend class WebSocketBroadcast;
+
   using Fault = detail::WebSocketFault;
   using Header = detail::WebSocketHeader;
 
@@ -122,6 +123,7 @@ class WebSocket : public ProtocolInterface {
   detail::Inflater& inflater();
   bool compresses(const WebSocketMessage& message) const;
   void encodeCompressed(const WebSocketMessage& message, Output& out);
+  std::string_view packOwn(std::string_view message);
 
   WebSocketShared& shared_;
   std::unique_ptr<detail::PartialMessage> partial_;

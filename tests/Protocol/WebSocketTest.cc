@@ -683,15 +683,5 @@ TEST_F(WebSocketSend, ARefusalIsACloseFrame) {
       closeFrame(1001));
 }
 
-TEST_F(WebSocketSend, ABroadcastIsFramedOnce) {
-  std::string frames;
-  WebSocket::appendFrame(frames, WebSocketMessage::text("Hello"));
-  WebSocket::appendFrame(frames, WebSocketMessage::close(1001));
-  EXPECT_EQ(frames, "\x81\x05Hello" + closeFrame(1001));
-  EXPECT_THROW(WebSocket::appendFrame(
-                   frames, WebSocketMessage::ping(std::string(126, 'x'))),
-               std::length_error);
-}
-
 }  // namespace
 }  // namespace brigade
