@@ -35,6 +35,7 @@ constexpr unsigned kClose = 8;
 constexpr unsigned kPong = 10;
 constexpr unsigned kMasked = 0x80;
 constexpr std::size_t kKeySize = 4;
+constexpr std::size_t kMaxHeader = 14;
 
 unsigned byteOf(char c) { return static_cast<unsigned char>(c); }
 
@@ -213,6 +214,11 @@ const Fault* WebSocket::checkLimits(const Header& header) const {
   if (header.length > most - present) return &fault::kLongMessage;
   const bool full = partial_ && partial_->fragments >= limits.maxFragments;
   return full ? &fault::kManyFragments : nullptr;
+}
+
+std::size_t WebSocket::longestFrame() const {
+  const WebSocketLimits& limits = shared_.limits_;
+  return kMaxHeader + limits.maxFrameSize + (deflate_ ? overhead(limits) : 0);
 }
 
 bool WebSocket::isText(const Header& header) const {

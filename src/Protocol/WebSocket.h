@@ -32,11 +32,9 @@ struct WebSocketHeader;
 }  // namespace detail
 
 // What one connection may cost. Checked as soon as a header says it, before
-// memory is spent: 1009. The maxPackageSize of the connection must hold a
-// frame, which is up to kMaxHeader bytes longer than its payload.
+// memory is spent: 1009. What is compressed may be longer by a thousandth and
+// 64 bytes: so much longer becomes what cannot be compressed.
 struct WebSocketLimits {
-  static constexpr std::size_t kMaxHeader = 14;
-
   std::size_t maxMessageSize = 10 << 20;  // of all fragments, inflated
   std::size_t maxFrameSize = 10 << 20;    // of one of them
   std::uint32_t maxFragments = 1 << 16;   // of one message
@@ -99,6 +97,9 @@ class WebSocket : public ProtocolInterface {
   // A close frame: 1009 for what is too long, 1001 for silence, else what the
   // last refused input deserves. Nothing once a close frame was sent.
   void refuse(Refusal refusal, Output& out) override;
+
+  // With its header; the maxPackageSize of the connection must hold it.
+  std::size_t longestFrame() const;
 
   bool closeSent() const { return closeSent_; }
   bool closeReceived() const { return closeReceived_; }

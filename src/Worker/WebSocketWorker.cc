@@ -85,8 +85,7 @@ void WebSocketWorker::open(
   WebSocketConnection& socket = *codec;
   ProtocolInterface* const asCodec = codec.get();
   tcp.setProtocol({codec, asCodec});
-  tcp.setMaxPackageSize(webSocketLimits.maxFrameSize +
-                        WebSocketLimits::kMaxHeader);
+  tcp.setMaxPackageSize(socket.longestFrame());
   // A large message over a slow line takes its time.
   tcp.setPackageTimed(false);
   tcp.setIdleTimeout(pingInterval);

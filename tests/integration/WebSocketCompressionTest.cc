@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::string_literals;
 using testing::clientFrame;
+using testing::noiseOf;
 using testing::Packer;
 using testing::proseOf;
 using testing::Unpacker;
@@ -207,6 +208,38 @@ INSTANTIATE_TEST_SUITE_P(Contexts, WebSocketPublishTest, ::testing::Bool(),
                          [](const auto& kind) {
                            return kind.param ? "Takeover" : "None";
                          });
+
+// ---- Limits
+
+struct Limit {
+  std::size_t size;
+  bool taken;
+};
+
+// Noise: compressed it is longer than it was.
+TEST_F(WebSocketCompressionTest, AMessageAtTheLimitIsTakenPlainAndCompressed) {
+  constexpr std::size_t kMost = 100'000;
+  start({"COMPRESSION=shared", "MAX_MESSAGE=100000", "MAX_FRAME=100000"});
+  for (const auto& [size, taken] :
+       {Limit{kMost - 1, true}, Limit{kMost, true}, Limit{kMost + 1, false}}) {
+    SCOPED_TRACE(size);
+    const std::string noise = noiseOf(size);
+    const std::string expected = taken ? "binary " + noise : "close 1009";
+    const std::string packed = testing::packed(noise);
+    ASSERT_GT(packed.size(), size);
+    const std::string half = packed.substr(0, size / 2);
+    for (const std::string& bytes :
+         {clientFrame(kBinary, noise),
+          clientFrame(kBinary | kCompressed, packed),
+          clientFrame(0x02 | kCompressed, half) +
+              clientFrame(0x80, packed.substr(half.size()))}) {
+      Wire wire = agree("permessage-deflate");
+      wire.send(bytes);
+      EXPECT_TRUE(nextEvent(wire) == expected);
+      EXPECT_TRUE(taken || wire.isClosed());
+    }
+  }
+}
 
 }  // namespace
 }  // namespace brigade::test
