@@ -211,8 +211,8 @@ SendResult HttpConnection::writePacked(std::string_view piece) {
     });
   } catch (...) {
     packing_ = false;
-    // What follows could not be read: it is seen to have no end.
-    tcp_->destroy();
+    // What follows could not be read.
+    cutOff();
     throw;
   }
   packing_ = false;
@@ -235,7 +235,7 @@ SendResult HttpConnection::finish() {
       result = tcp_->sendAlways(Message::of(HttpPiece::kLastChunk));
     }
   } catch (...) {
-    tcp_->destroy();
+    cutOff();
     throw;
   }
   answered();
@@ -297,10 +297,20 @@ void HttpConnection::fail(unsigned status) {
              .set("Content-Type", "text/plain; charset=utf-8")
              .bodyView(text));
   } else if (answering()) {
-    // So that it is seen to have no end.
-    tcp_->destroy();
+    cutOff();
   } else {
     tcp_->close();
+  }
+}
+
+// A streamed answer that will not be whole: it is seen to have no end, and what
+// was answered before it is not lost. For HTTP/1.0 the end of the connection is
+// that of the answer: there as little as possible of it is sent.
+void HttpConnection::cutOff() {
+  if (chunked_ || gzip_ || headOnly_) {
+    tcp_->close();
+  } else {
+    tcp_->destroy();
   }
 }
 

@@ -112,6 +112,7 @@ class HttpConnection {
   void answered();
   void holdBack(const HttpRequest& request);
   void fail(unsigned status);
+  void cutOff();
 
   HttpWorker& worker_;
   TcpConnection* tcp_ = nullptr;          // from onConnect on

@@ -314,7 +314,30 @@ TEST_F(HttpExceptionTest, InsideAStreamedAnswerLeavesItWithoutItsEnd) {
   start();
   send(get("/throw-streaming") + get("/"));
   EXPECT_EQ(answer(), "nothing");
+  EXPECT_TRUE(wire_->received().empty() ||
+              wire_->received().ends_with("begun\r\n"));
+  expectLogged("GET /throw-streaming: asked to throw");
+}
+
+// Some of them with the batch, some in the queue.
+TEST_F(HttpExceptionTest, InsideAStreamedAnswerLosesNoneBeforeIt) {
+  start({"MAX_SEND=100000000"});
+  send(get("/") + get("/big/20000000") + get("/") + get("/throw-streaming") +
+       get("/"));
+  EXPECT_EQ(answer(), "200 hello");
+  EXPECT_EQ(answer().size(), 20000004u);
+  EXPECT_EQ(answer(), "200 hello");
+  EXPECT_EQ(answer(), "nothing");
   EXPECT_FALSE(wire_->received().ends_with("0\r\n\r\n"));
+  expectLogged("GET /throw-streaming: asked to throw");
+}
+
+// Whatever came would be taken for all of it.
+TEST_F(HttpExceptionTest, InsideAStreamedAnswerForHttp10LeavesNothing) {
+  start();
+  send("GET /throw-streaming HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(answer(), "nothing");
+  EXPECT_EQ(wire_->received(), "");
   expectLogged("GET /throw-streaming: asked to throw");
 }
 

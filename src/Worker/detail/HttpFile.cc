@@ -260,7 +260,7 @@ SendResult HttpFileAnswer::sendParts(TcpConnection& tcp) {
   }
   if (result != SendResult::kDropped) sendText(behind);
   // Bytes that the head has promised would be taken for the next answer.
-  if (result == SendResult::kDropped) tcp.destroy();
+  if (result == SendResult::kDropped) tcp.close();
   return result;
 }
 
