@@ -121,8 +121,8 @@ SendResult HttpConnection::sendFile(const HttpResponse& response,
   }
   std::array<char, detail::HttpFileAnswer::kSmall> room;
   const std::string_view small = headOnly_ ? "" : answer.readSmall(room);
-  SendResult result = tcp_->send(
-      Message::of(reply, small.empty() ? answer.head.body() : small));
+  SendResult result =
+      put(reply, small.empty() ? answer.head.body() : small, Phase::kWaiting);
   if (result != SendResult::kDropped && !headOnly_ && !answer.parts.empty()) {
     result = answer.sendParts(*tcp_);
   }
@@ -140,43 +140,65 @@ SendResult HttpConnection::send(std::string_view text) {
 SendResult HttpConnection::sendWhole(const HttpResponse& head,
                                      std::string_view body) {
   const HttpReply reply = replyFor(head);
-  const SendResult result = tcp_->send(Message::of(reply, body));
+  const SendResult result = put(reply, body, Phase::kWaiting);
   keepAlive_ = reply.keepAlive && reply.staysOpen();
   answered();
   return result;
 }
 
+// The phase that follows begins before the bytes leave: what the program sends
+// inside onBufferFull finds it.
+SendResult HttpConnection::put(const HttpReply& reply, std::string_view body,
+                               Phase next) {
+  phase_ = next;
+  try {
+    return tcp_->send(Message::of(reply, body));
+  } catch (...) {
+    phase_ = Phase::kAnswering;
+    throw;
+  }
+}
+
 SendResult HttpConnection::start(const HttpResponse& head) {
   if (phase_ != Phase::kAnswering) return SendResult::kDropped;
-  return worker_.httpCompression && isCompressible(head) ? startPacked(head)
-                                                         : startStream(head);
+  return worker_.httpCompression && isCompressible(head)
+             ? startPacked(head)
+             : startStream(head, {});
 }
 
 SendResult HttpConnection::startPacked(const HttpResponse& head) {
   HttpResponse encoded = head.head();
   addVary(encoded);
-  if (!acceptsGzip_) return startStream(encoded);
+  if (!acceptsGzip_) return startStream(encoded, {});
   addEncoding(encoded);
   std::unique_ptr<Gzip> gzip;
   if (!headOnly_) {
     gzip = std::make_unique<Gzip>(worker_.httpCompression->level,
                                   Gzip::Use::kPieces);
   }
-  const SendResult result = startStream(encoded);
-  gzip_ = std::move(gzip);
-  return result;
+  return startStream(encoded, std::move(gzip));
 }
 
-SendResult HttpConnection::startStream(const HttpResponse& head) {
+// onBufferFull may end the answer: nothing is to be done behind put().
+SendResult HttpConnection::startStream(const HttpResponse& head,
+                                       std::unique_ptr<Gzip> gzip) {
   HttpReply reply = replyFor(head);
+  const bool headOnly = headOnly_;
+  const bool keepAlive = keepAlive_;
   chunked_ = minorVersion_ >= 1;
   reply.framing =
       chunked_ ? HttpReply::Framing::kChunked : HttpReply::Framing::kUntilClose;
-  const SendResult result = tcp_->send(Message::of(reply));
   keepAlive_ = reply.keepAlive && reply.staysOpen();
   headOnly_ = !reply.hasBody();
-  phase_ = Phase::kStreaming;
-  return result;
+  gzip_ = std::move(gzip);
+  try {
+    return put(reply, {}, Phase::kStreaming);
+  } catch (...) {
+    headOnly_ = headOnly;
+    keepAlive_ = keepAlive;
+    gzip_.reset();
+    throw;
+  }
 }
 
 SendResult HttpConnection::write(std::string_view piece) {
