@@ -265,6 +265,35 @@ TEST_F(WebSocketServingTest, AReloadCloses1001) {
   expectServed();
 }
 
+// Its request was begun before the drain.
+TEST_F(WebSocketServingTest, OneThatOpensDuringADrainIsClosedWith1001) {
+  start();
+  Wire idle = connect();
+  idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(nextAnswer(idle)->body, "hello");
+  Wire late = connect();
+  const std::string request = webSocketRequest("/hello");
+  late.send(request.substr(0, 40));
+  ASSERT_TRUE(eventually([&] {
+    const Outcome outcome = subject_.command({"connections", "--json"});
+    for (const auto& one : nlohmann::json::parse(outcome.out)) {
+      if (one.at("receiveQueue") == 40) return true;
+    }
+    return false;
+  }));
+  auto reload = std::async(
+      std::launch::async, [this] { return subject_.command({"reload"}).code; });
+  EXPECT_TRUE(idle.isClosed()) << "the drain has begun";
+  late.send(request.substr(40));
+  EXPECT_EQ(nextAnswer(late)->status, 101);
+  EXPECT_EQ(nextEvent(late), "text welcome");
+  EXPECT_EQ(nextEvent(late), "close 1001");
+  late.send(clientFrame(kClose, closePayload(1001)));
+  EXPECT_TRUE(late.isClosed());
+  EXPECT_EQ(reload.get(), 0);
+  EXPECT_TRUE(happened("closed 1001 "));
+}
+
 // ---- Topics
 
 TEST_F(WebSocketServingTest, WhatIsPublishedReachesSubscribersOnly) {
