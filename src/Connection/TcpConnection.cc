@@ -314,6 +314,12 @@ SendResult TcpConnection::sendAlways(const Message& message) {
 
 SendResult TcpConnection::sendFile(FileDescriptor file, std::uint64_t offset,
                                    std::uint64_t size) {
+  return sendFile(std::make_shared<const FileDescriptor>(std::move(file)),
+                  offset, size);
+}
+
+SendResult TcpConnection::sendFile(std::shared_ptr<const FileDescriptor> file,
+                                   std::uint64_t offset, std::uint64_t size) {
   if (!takesOutput()) {
     table_.counters_.sendFailures.add();
     return SendResult::kDropped;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -378,6 +379,38 @@ TEST_F(HttpFileTest, WhoDoesNotReadKeepsOneFileOpen) {
   EXPECT_EQ(descriptorCount(worker), before + 1);
   wire_->close();
   EXPECT_TRUE(eventually([&] { return descriptorCount(worker) < before; }));
+}
+
+TEST_F(HttpFileTest, ManyRangesKeepOneFileOpen) {
+  writeLarge("large", 64 << 20);
+  EXPECT_EQ(outcome(get("/")), "200 hello");
+  const pid_t worker = subject_.workerPid(1);
+  const std::size_t before = descriptorCount(worker);
+  const std::string ranges =
+      "Range: bytes=0-19999999,20000000-39999999,40000000-59999999\r\n";
+  ASSERT_TRUE(wire_->send(get("/file/large", ranges) + get("/")));
+  ASSERT_TRUE(wire_->receiveAtLeast(1));
+  EXPECT_EQ(descriptorCount(worker), before + 1);
+  EXPECT_GT(ask("").body.size(), 60'000'000u);
+  EXPECT_EQ(ask("").body, "hello");
+  EXPECT_EQ(descriptorCount(worker), before);
+}
+
+// What is open works on; nothing more can be opened.
+TEST_F(HttpFileTest, WithoutADescriptorLeftItIs503AndTheConnectionLivesOn) {
+  EXPECT_EQ(outcome(get("/files/digits.txt")), "200 0123456789");
+  const pid_t worker = subject_.workerPid(1);
+  rlimit usual{};
+  ASSERT_EQ(::prlimit(worker, RLIMIT_NOFILE, nullptr, &usual), 0);
+  const rlimit none{0, usual.rlim_max};
+  ASSERT_EQ(::prlimit(worker, RLIMIT_NOFILE, &none, nullptr), 0);
+  for (const char* path : {"/files/digits.txt", "/file/digits.txt"}) {
+    EXPECT_EQ(outcome(get(path)), "503") << path;
+    EXPECT_EQ(outcome(get("/")), "200 hello");
+  }
+  ASSERT_EQ(::prlimit(worker, RLIMIT_NOFILE, &usual, nullptr), 0);
+  EXPECT_EQ(outcome(get("/files/digits.txt")), "200 0123456789");
+  EXPECT_EQ(outcome(get("/file/digits.txt")), "200 0123456789");
 }
 
 TEST_F(HttpFileTest, OneThatBecomesShorterEndsTheConnection) {
