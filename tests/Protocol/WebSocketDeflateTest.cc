@@ -1,12 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "brigade/Protocol/WebSocket.h"
 #include "tests/Protocol/WebSocketDeflateFixture.h"
+#include "tests/support/Allocations.h"
 #include "tests/support/ClientDeflate.h"
 #include "tests/support/CodecProperty.h"
 #include "tests/support/WebSocketFrames.h"
@@ -331,6 +333,28 @@ TEST_F(WebSocketDeflate, NoiseIsSentAsItIsUnlessTheWindowMustSeeIt) {
   EXPECT_EQ(CodecProperty::encoded(alone, noise), serverFrame(0x81, noise));
   WebSocket goesOn(shared, agreement(kTakeover));
   EXPECT_EQ(CodecProperty::encoded(goesOn, noise)[0], '\xc1');
+}
+
+// Compressed, and then there was no room for it: the stream has seen what the
+// client has not.
+TEST_F(WebSocketDeflate, AMessageThatMemoryLacksForSpoilsNoneBehindIt) {
+  WebSocketShared shared({}, {.threshold = 0});
+  WebSocket codec(shared, agreement(kTakeover));
+  Unpacker client;
+  const std::string message = proseOf(5000);
+  const std::string lost = noiseOf(100'000);
+  const auto sent = [&](const std::string& text) {
+    const std::string frame = CodecProperty::encoded(codec, text);
+    const std::size_t header = frame[1] < 126 ? 2 : frame[1] == 126 ? 4 : 10;
+    return client.unpack(frame.substr(header));
+  };
+  ASSERT_EQ(sent(message), message);
+  Output out;
+  test::failAllocation(0);
+  EXPECT_THROW(codec.encode(lost, out), std::bad_alloc);
+  test::failNoAllocation();
+  EXPECT_TRUE(sent(lost + message) == lost + message);
+  EXPECT_EQ(sent(message), message);
 }
 
 TEST_F(WebSocketDeflate, ManyLastBlocksAreRead) {

@@ -11,11 +11,13 @@
 //   /text/BYTES  /text-pieces/COUNT  /text-late/BYTES  /text-tagged
 //   /text-events  /text-noise/BYTES  /text-flood/BYTES (whatever comes of it)
 //   /text-full (ends in onBufferFull)
+//   /text-starved/N (in pieces, the Nth allocation fails)
 //   /full-send/DO  /full-file/DO  /full-start/DO   DO in onBufferFull: send,
 //   start, write, end
 //
 //   sub TOPIC | unsub TOPIC | pub TOPIC TEXT | close CODE REASON | throw |
-//   big BYTES TIMES | ping DATA; every other message comes back
+//   big BYTES TIMES | ping DATA | starved N TEXT; every other message comes
+//   back
 //
 // From the environment, as in Subject.cc, in ms, bytes or counts:
 // HEADER_TIMEOUT, IDLE_TIMEOUT, MAX_PACKAGE, MAX_SEND, PING_INTERVAL,
@@ -35,6 +37,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "tests/support/Allocations.h"
 
 namespace {
 
@@ -76,6 +80,17 @@ struct Words {
     verb = text.substr(0, at);
     if (at != std::string_view::npos) argument = text.substr(at + 1);
   }
+};
+
+// While it lives an allocation fails.
+class Starved {
+ public:
+  explicit Starved(const std::string& which) {
+    brigade::test::failAllocation(std::stoul(which));
+  }
+  ~Starved() { brigade::test::failNoAllocation(); }
+  Starved(const Starved&) = delete;
+  Starved& operator=(const Starved&) = delete;
 };
 
 // What a connection is in the middle of.
@@ -288,6 +303,11 @@ class HttpSubject : public brigade::WebSocketWorker {
       // More than is packed at once.
       const std::string piece = noise(256 * 1024);
       while (http.streaming()) http.write(piece);
+    } else if (path.verb == "text-starved") {
+      const Starved starved(path.argument);
+      http.start(HttpResponse().set("Content-Type", "text/plain"));
+      http.write(text("5000"));
+      http.end();
     } else if (path.verb == "text-tagged") {
       http.send(HttpResponse::html(text("5000")).set("ETag", "\"one\""));
     } else if (path.verb == "text-events") {
@@ -444,6 +464,10 @@ class HttpSubject : public brigade::WebSocketWorker {
       sendMuch(socket, Words(words.argument, ' '));
     } else if (words.verb == "ping") {
       socket.ping(words.argument);
+    } else if (words.verb == "starved") {
+      const Words what(words.argument, ' ');
+      const Starved starved(what.verb);
+      socket.send(what.argument);
     } else {
       return false;
     }

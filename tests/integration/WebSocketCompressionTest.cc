@@ -176,6 +176,31 @@ TEST_F(WebSocketCompressionTest, InvalidOffersAreDeclined) {
   EXPECT_TRUE(agreed_.starts_with("permessage-deflate")) << agreed_;
 }
 
+TEST_F(WebSocketCompressionTest, WithoutMemoryTheConnectionEndsAndNoOther) {
+  start({"COMPRESSION=takeover"});
+  Zlib others;
+  Wire other = agree("permessage-deflate");
+  EXPECT_EQ(echo(other, others, "before"), "before");
+  const pid_t worker = subject_.workerPid(1);
+  const std::string text = proseOf(500);
+  unsigned failed = 0;
+  std::string event;
+  do {
+    ASSERT_LT(failed, 100u) << "never succeeds";
+    Wire wire = agree("permessage-deflate");
+    wire.send(
+        clientFrame(kText, "starved " + std::to_string(failed++) + " " + text));
+    event = nextEvent(wire);
+    if (event != "close 1011") continue;
+    EXPECT_TRUE(wire.isClosed());
+    EXPECT_EQ(echo(other, others, text), text);
+  } while (event == "close 1011");
+  EXPECT_GT(failed, 3u);
+  EXPECT_EQ(event, "frame 193") << "a compressed text";
+  EXPECT_EQ(subject_.status().at("totals").at("exceptions"), failed - 1);
+  EXPECT_EQ(subject_.workerPid(1), worker);
+}
+
 // ---- What is published
 
 class WebSocketPublishTest : public WebSocketCompressionTest,

@@ -1,7 +1,7 @@
 #pragma once
 
-// Counts what a test program gives zlib to compress: link Deflated.cc, which
-// stands in front of deflate(3).
+// Counts what a test program gives zlib to compress, and lets zlib have no
+// memory when an allocation is to fail: link Deflated.cc and Allocations.cc.
 
 #include <cstddef>
 
