@@ -353,7 +353,8 @@ TEST_F(WebSocketDeflate, AMessageThatMemoryLacksForSpoilsNoneBehindIt) {
   test::failAllocation(0);
   EXPECT_THROW(codec.encode(lost, out), std::bad_alloc);
   test::failNoAllocation();
-  EXPECT_TRUE(sent(lost + message) == lost + message);
+  const std::string end = lost.substr(lost.size() - 5000);
+  EXPECT_TRUE(sent(end) == end);
   EXPECT_EQ(sent(message), message);
 }
 
