@@ -17,8 +17,8 @@
 #include <set>
 #include <thread>
 
-#include "tests/support/Client.h"
 #include "tests/support/Program.h"
+#include "tests/support/Wire.h"
 
 namespace brigade::test {
 namespace {
@@ -32,9 +32,9 @@ class FaultTest : public ::testing::Test {
   Program program{BRIGADE_SUBJECT};
 
   // A client of the worker process with this pid.
-  std::unique_ptr<Client> clientOf(pid_t pid) {
+  std::unique_ptr<Wire> clientOf(pid_t pid) {
     for (int i = 0; i < 500; ++i) {
-      auto client = std::make_unique<Client>(program.port());
+      auto client = std::make_unique<Wire>(program.port());
       if (client->ask("pid") == std::to_string(pid)) return client;
     }
     ADD_FAILURE() << "no connection reached worker " << pid;
@@ -83,7 +83,7 @@ class Load {
 
  private:
   void ask(std::uint16_t port, int requests) {
-    Client client(port);
+    Wire client(port);
     for (int i = 0; i < requests && !stop_; ++i) {
       if (client.connected() && client.ask("echo x") == "x") {
         ++answered_;
@@ -132,7 +132,7 @@ TEST_F(FaultTest, AllWorkersKilledAtOnceComeBack) {
   const auto pids = program.workerPids();
   for (const pid_t pid : pids) ::kill(pid, SIGKILL);
   // A connection made now waits in the queue that the master keeps.
-  EXPECT_EQ(Client(program.port()).ask("echo back"), "back");
+  EXPECT_EQ(Wire(program.port()).ask("echo back"), "back");
   ASSERT_TRUE(eventually([&] {
     const auto workers = program.status().at("workers");
     return std::all_of(workers.begin(), workers.end(), [&](const auto& w) {
@@ -147,22 +147,22 @@ TEST_F(FaultTest, WorkersLeaveWhenTheMasterIsKilled) {
   program.start({"--workers", "3"});
   const auto pids = program.workerPids();
   const std::uint16_t port = program.port();
-  Client client(port);
+  Wire client(port);
   ASSERT_EQ(client.ask("echo x"), "x");
   ::kill(program.masterPid(), SIGKILL);
   EXPECT_EQ(program.wait(), -SIGKILL);
   for (const pid_t pid : pids) {
     EXPECT_TRUE(eventually([pid] { return !processExists(pid); }));
   }
-  EXPECT_FALSE(Client(port).connected());
+  EXPECT_FALSE(Wire(port).connected());
   program.start({"--listen", "text://127.0.0.1:" + std::to_string(port)});
-  EXPECT_EQ(Client(port).ask("echo again"), "again");
+  EXPECT_EQ(Wire(port).ask("echo again"), "again");
 }
 
 TEST_F(FaultTest, AStuckWorkerLeavesAsWellWhenTheMasterIsKilled) {
   program.start({"--stop-timeout", "1"});
   const pid_t pid = program.workerPid(1);
-  Client client(program.port());
+  Wire client(program.port());
   ASSERT_TRUE(client.send("spin 60000\n"));
   ASSERT_TRUE(eventually([&] {
     return program.status().at("workers").at(0).at("state") == "busy";
@@ -199,7 +199,7 @@ TEST_F(FaultTest, AWorkerThatDiesAtEveryStartIsHeldBack) {
   EXPECT_EQ(logLines("worker 2, pid"), 8u) << "one line a death";
   // Its siblings take what the kernel puts into its queue.
   for (int i = 0; i < 30; ++i) {
-    ASSERT_EQ(Client(program.port()).ask("echo others"), "others") << i;
+    ASSERT_EQ(Wire(program.port()).ask("echo others"), "others") << i;
   }
   EXPECT_EQ(program.command({"stop"}).code, 0);
   EXPECT_EQ(program.wait(), 0);
@@ -213,7 +213,7 @@ TEST_F(FaultTest, ASlotThatRecoversAcceptsForItselfAgain) {
   ::kill(first[0], SIGKILL);
   ASSERT_TRUE(eventually([&] { return logLines("poisoned") >= 3; }));
   for (int i = 0; i < 20; ++i) {
-    ASSERT_EQ(Client(program.port()).ask("pid"), std::to_string(first[1]));
+    ASSERT_EQ(Wire(program.port()).ask("pid"), std::to_string(first[1]));
   }
   // The helper goes as well, and nobody is left to help; then both are back.
   ::kill(first[1], SIGKILL);
@@ -226,7 +226,7 @@ TEST_F(FaultTest, ASlotThatRecoversAcceptsForItselfAgain) {
   const auto second = program.workerPids();
   std::set<std::string> answering;
   for (int i = 0; i < 100; ++i) {
-    answering.insert(Client(program.port()).ask("pid").value_or("nobody"));
+    answering.insert(Wire(program.port()).ask("pid").value_or("nobody"));
   }
   EXPECT_EQ(answering, (std::set<std::string>{std::to_string(second[0]),
                                               std::to_string(second[1])}));
@@ -245,7 +245,7 @@ TEST_F(FaultTest, BackOffHarmsNobodyWhereAllShareOneSocket) {
              own.status().at("workers").at(0).at("restarts") > 2;
     })) << own.log();
     for (int i = 0; i < 10; ++i) {
-      ASSERT_EQ(Client(own.port()).ask("echo x"), "x") << mode;
+      ASSERT_EQ(Wire(own.port()).ask("echo x"), "x") << mode;
     }
     EXPECT_EQ(own.log().find("exception"), std::string::npos) << own.log();
   }
@@ -270,7 +270,7 @@ TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
       program.status().at("workers").at(2).at("address").get<std::string>();
   const auto second =
       static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
-  Client busy(program.port());
+  Wire busy(program.port());
   ASSERT_TRUE(busy.send("spin 3000\n"));
   ASSERT_TRUE(eventually([&] {
     const auto workers = program.status().at("workers");
@@ -282,7 +282,7 @@ TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
   EXPECT_EQ(program.wait(), -SIGKILL);
   ASSERT_TRUE(eventually([&] { return !processExists(pids[2]); }));
   // The spinning process of the first service does not hold it.
-  EXPECT_FALSE(Client(second).connected());
+  EXPECT_FALSE(Wire(second).connected());
   for (const pid_t pid : pids) {
     EXPECT_TRUE(eventually([pid] { return !processExists(pid); }));
   }
@@ -290,9 +290,9 @@ TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
 
 TEST_F(FaultTest, AThrowingCallbackCostsItsConnectionOnly) {
   program.start({"--workers", "1"});
-  Client innocent(program.port());
+  Wire innocent(program.port());
   ASSERT_EQ(innocent.ask("echo 1"), "1");
-  Client guilty(program.port());
+  Wire guilty(program.port());
   ASSERT_TRUE(guilty.send("throw\n"));
   EXPECT_EQ(guilty.rest(), "");
   EXPECT_EQ(innocent.ask("echo 2"), "2");
@@ -304,7 +304,7 @@ TEST_F(FaultTest, AThrowingCallbackCostsItsConnectionOnly) {
 
 TEST_F(FaultTest, ALyingFrameEndsWithAReasonInTheLog) {
   program.start({"--workers", "1", "--listen", "frame://127.0.0.1:0"});
-  Client liar(program.port());
+  Wire liar(program.port());
   ASSERT_TRUE(liar.send(std::string("\0\0\0\1", 4)));
   EXPECT_EQ(liar.rest(), "");
   EXPECT_EQ(total("protocolErrors"), 1u);
@@ -314,9 +314,9 @@ TEST_F(FaultTest, ALyingFrameEndsWithAReasonInTheLog) {
 
 TEST_F(FaultTest, ALineThatNeverEndsIsCutOff) {
   program.start({"--workers", "1"});
-  Client innocent(program.port());
+  Wire innocent(program.port());
   ASSERT_EQ(innocent.ask("echo 1"), "1");
-  Client endless(program.port());
+  Wire endless(program.port());
   const std::string part(1024 * 1024, 'x');
   bool cut = false;
   for (int i = 0; i < 64 && !cut; ++i) cut = !endless.send(part);
@@ -332,7 +332,7 @@ TEST_F(FaultTest, ResetsByTheThousandLeaveNothing) {
   const std::size_t before = descriptorCount(pid);
   constexpr int kResets = 20'000;
   for (int i = 0; i < kResets; ++i) {
-    Client client(program.port());
+    Wire client(program.port());
     ASSERT_TRUE(client.connected());
     client.send("echo x\n");
     client.reset();
@@ -357,13 +357,13 @@ TEST_F(FaultTest, ReadersThatStopReadingCostLittleMemory) {
 #else
   constexpr std::size_t kMost = 20'000'000;
 #endif
-  std::vector<Client> readers;
+  std::vector<Wire> readers;
   for (std::size_t i = 0; i < kReaders; ++i) {
     readers.emplace_back(program.port());
     ASSERT_EQ(readers.back().ask("echo x"), "x");
   }
   const std::size_t before = residentBytes(pid);
-  for (Client& reader : readers) {
+  for (Wire& reader : readers) {
     ASSERT_TRUE(reader.send("big " + std::to_string(kWanted) + "\n"));
   }
   const auto count = [&](const std::string& event) {
@@ -377,7 +377,7 @@ TEST_F(FaultTest, ReadersThatStopReadingCostLittleMemory) {
   ASSERT_TRUE(eventually([&] { return count("onBufferFull") == kReaders; }));
   EXPECT_LE(residentBytes(pid) - before, kMost);
   EXPECT_EQ(count("onBufferDrain"), 0u);
-  EXPECT_EQ(Client(program.port()).ask("echo fine"), "fine");
+  EXPECT_EQ(Wire(program.port()).ask("echo fine"), "fine");
   // One of them reads on, and gets it all.
   std::size_t heard = 0;
   char bytes[65536];
@@ -405,7 +405,7 @@ TEST_F(FaultTest, TenThousandConnectionsAreOpenAtOnce) {
   program.start({"--workers", "2"});
   const std::size_t most =
       std::min<std::size_t>(kConnections, files.rlim_cur - 100);
-  std::vector<Client> clients;
+  std::vector<Wire> clients;
   clients.reserve(most);
   for (std::size_t i = 0; i < most; ++i) {
     clients.emplace_back(program.port());
@@ -432,7 +432,7 @@ TEST_F(FaultTest, WithoutDescriptorsAcceptingPausesAndResumes) {
   ::setrlimit(RLIMIT_NOFILE, &before);
   const pid_t pid = program.workerPid(1);
   const std::uint16_t port = program.port();
-  std::vector<Client> clients;
+  std::vector<Wire> clients;
   for (int i = 0; i < 80; ++i) clients.emplace_back(port);
   ASSERT_TRUE(eventually([&] { return logLines("accepting pauses") == 1; }));
   EXPECT_EQ(clients[0].ask("echo served"), "served");
@@ -452,11 +452,11 @@ TEST_F(FaultTest, WithoutDescriptorsAcceptingPausesAndResumes) {
 
 TEST_F(FaultTest, AFullProcessLeavesConnectionsInTheQueue) {
   program.start({"--workers", "1"}, {"MAX_CONNECTIONS=2"});
-  auto first = std::make_unique<Client>(program.port());
-  Client second(program.port());
+  auto first = std::make_unique<Wire>(program.port());
+  Wire second(program.port());
   EXPECT_EQ(first->ask("echo 1"), "1");
   EXPECT_EQ(second.ask("echo 2"), "2");
-  Client third(program.port());
+  Wire third(program.port());
   ASSERT_TRUE(third.send("echo 3\n"));
   EXPECT_EQ(second.ask("echo still"), "still");
   EXPECT_EQ(total("connections"), 2u);
@@ -468,10 +468,10 @@ TEST_F(FaultTest, AFullDiskUnderTheLogStopsNothing) {
   if (!std::filesystem::exists("/dev/full")) FAIL() << "no /dev/full";
   program.launch({"--workers", "1", "--log-file", "/dev/full"});
   ASSERT_TRUE(eventually([&] { return !program.status().is_null(); }));
-  Client bad(program.port());
+  Wire bad(program.port());
   ASSERT_TRUE(bad.send("throw\n"));
   EXPECT_EQ(bad.rest(), "");
-  EXPECT_EQ(Client(program.port()).ask("echo fine"), "fine");
+  EXPECT_EQ(Wire(program.port()).ask("echo fine"), "fine");
   EXPECT_EQ(program.command({"stop"}).code, 0);
   EXPECT_EQ(program.wait(), 0);
 }
@@ -529,13 +529,13 @@ TEST_F(FaultTest, AReloadWhoseSuccessorFailsChangesNothing) {
   program.start({"--workers", "2"}, {"FAIL_IF_EXISTS=" + poison});
   const auto pids = program.workerPids();
   std::ofstream(poison) << "x";
-  Client kept(program.port());
+  Wire kept(program.port());
   ASSERT_EQ(kept.ask("echo x"), "x");
   const Outcome outcome = program.command({"reload"});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.err.find("poisoned"), std::string::npos) << outcome.err;
   EXPECT_EQ(program.workerPids(), pids);
-  EXPECT_EQ(Client(program.port()).ask("echo on"), "on");
+  EXPECT_EQ(Wire(program.port()).ask("echo on"), "on");
   EXPECT_TRUE(eventually([&] { return total("connections") == 1; }))
       << "the failed one wrote into the figures";
   EXPECT_NE(program.command({"status"}).out.find("reload failed"),

@@ -47,7 +47,7 @@ class HttpCompressionTest : public ::testing::Test {
     environment.emplace_back("ASAN_OPTIONS=quarantine_size_mb=0");
     subject_.start({"--listen", "http://127.0.0.1:0", "--workers", "1"},
                    environment);
-    wire_ = std::make_unique<Wire>(Wire::toPort(subject_.port()));
+    wire_ = std::make_unique<Wire>(Wire(subject_.port()));
   }
 
   HttpAnswer ask(const std::string& request,
@@ -219,7 +219,7 @@ TEST_F(HttpCompressionTest, WithoutMemoryAnAnswerEndsAndNoOther) {
   std::optional<HttpAnswer> answer;
   do {
     ASSERT_LT(refused + cut, 100u) << "never succeeds";
-    Wire wire = Wire::toPort(subject_.port());
+    Wire wire = Wire(subject_.port());
     const std::string which = std::to_string(refused + cut);
     ASSERT_TRUE(wire.send(get("/text/5000") + get("/text-starved/" + which)));
     answer = nextAnswer(wire);
@@ -251,8 +251,8 @@ TEST_F(HttpCompressionTest, AnIdleConnectionHasNoStream) {
   const std::size_t before = residentBytes(subject_.workerPid(1));
   std::vector<std::unique_ptr<Wire>> idle;
   for (int i = 0; i < 200; ++i) {
-    idle.push_back(std::exchange(
-        wire_, std::make_unique<Wire>(Wire::toPort(subject_.port()))));
+    idle.push_back(
+        std::exchange(wire_, std::make_unique<Wire>(Wire(subject_.port()))));
     expectPacked(ask(get("/text-pieces/100")), repeated(100));
   }
   EXPECT_LT(residentBytes(subject_.workerPid(1)), before + (4 << 20));

@@ -51,7 +51,7 @@ class HttpFileTest : public ::testing::Test {
     wire_ = std::make_unique<Wire>(connect());
   }
 
-  Wire connect() { return Wire::toPort(subject_.port()); }
+  Wire connect() { return Wire(subject_.port()); }
 
   void write(const std::string& name, const std::string& content) {
     std::ofstream(files_ / name, std::ios::binary) << content;
@@ -157,7 +157,7 @@ TEST_F(HttpFileTest, WhatMayNotBeReadIsForbidden) {
   std::vector<std::string> environment = {"FILES=" + files_.name()};
   if (::geteuid() == 0) environment.push_back("SERVER_USER=nobody");
   other.start({"--listen", "http://127.0.0.1:0"}, environment);
-  *wire_ = Wire::toPort(other.port());
+  *wire_ = Wire(other.port());
   EXPECT_EQ(ask(get("/file/digits.txt")).status, 403);
   EXPECT_EQ(ask(get("/files/digits.txt")).status, 403);
 }

@@ -47,7 +47,7 @@ class HttpFixture : public ::testing::Test {
     wire_ = std::make_unique<Wire>(connect());
   }
 
-  Wire connect() { return Wire::toPort(subject_.port()); }
+  Wire connect() { return Wire(subject_.port()); }
 
   std::string eventLog() const { return subject_.directory() + "/events.log"; }
 

@@ -133,7 +133,7 @@ TEST_F(HttpServingTest, InsideOnBufferFullOnlyTheEndOfAStreamIsTaken) {
         request.append(call).append("/").append(inside);
         SCOPED_TRACE(request + " " + fields);
         std::filesystem::remove(eventLog());
-        wire_ = std::make_unique<Wire>(Wire::toSocket(path));
+        wire_ = std::make_unique<Wire>(Wire(path));
         send(get(request, fields) + get("/"));
         const bool ends = call == "full-start" && inside == "end";
         EXPECT_TRUE(happened(inside + (ends ? " taken" : " dropped")));

@@ -22,7 +22,7 @@ class WebSocketFixture : public ::testing::Test {
     subject_.start({"--listen", "websocket://127.0.0.1:0"}, environment);
   }
 
-  Wire connect() { return Wire::toPort(subject_.port()); }
+  Wire connect() { return Wire(subject_.port()); }
 
   Wire open(const std::string& path = "/", const std::string& fields = {}) {
     Wire wire = connect();
