@@ -4,21 +4,16 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <iterator>
 #include <memory>
 #include <set>
-#include <thread>
 
-#include "tests/support/Program.h"
-#include "tests/support/Wire.h"
+#include "tests/integration/FaultFixture.h"
 
 namespace brigade::test {
 namespace {
@@ -27,78 +22,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-class FaultTest : public ::testing::Test {
- protected:
-  Program program{BRIGADE_SUBJECT};
-
-  // A client of the worker process with this pid.
-  std::unique_ptr<Wire> clientOf(pid_t pid) {
-    for (int i = 0; i < 500; ++i) {
-      auto client = std::make_unique<Wire>(program.port());
-      if (client->ask("pid") == std::to_string(pid)) return client;
-    }
-    ADD_FAILURE() << "no connection reached worker " << pid;
-    return nullptr;
-  }
-
-  std::size_t logLines(const std::string& text) const {
-    const std::string log = program.log();
-    std::size_t count = 0;
-    for (std::size_t at = 0; (at = log.find(text, at)) != std::string::npos;
-         at += text.size()) {
-      ++count;
-    }
-    return count;
-  }
-
-  std::uint64_t total(const char* figure) const {
-    return program.status().at("totals").at(figure).get<std::uint64_t>();
-  }
-};
-
-// Clients that ask until they are told to stop, on connections of their own.
-class Load {
- public:
-  enum class Kind { kKept, kNewEach };
-
-  Load(std::uint16_t port, int clients, Kind kind) {
-    for (int i = 0; i < clients; ++i) {
-      threads_.emplace_back([this, port, kind] {
-        // A kept connection lives for a while, as clients' do.
-        constexpr int kRequests = 50;
-        while (!stop_) ask(port, kind == Kind::kKept ? kRequests : 1);
-      });
-    }
-  }
-  ~Load() { stop(); }
-
-  void stop() {
-    stop_ = true;
-    for (std::thread& thread : threads_) {
-      if (thread.joinable()) thread.join();
-    }
-  }
-  std::uint64_t answered() const { return answered_; }
-  std::uint64_t failed() const { return failed_; }
-
- private:
-  void ask(std::uint16_t port, int requests) {
-    Wire client(port);
-    for (int i = 0; i < requests && !stop_; ++i) {
-      if (client.connected() && client.ask("echo x") == "x") {
-        ++answered_;
-      } else {
-        ++failed_;
-        return;
-      }
-    }
-  }
-
-  std::atomic<bool> stop_{false};
-  std::atomic<std::uint64_t> answered_{0};
-  std::atomic<std::uint64_t> failed_{0};
-  std::vector<std::thread> threads_;
-};
+class FaultTest : public FaultFixture {};
 
 // ---- Deaths
 
@@ -474,137 +398,6 @@ TEST_F(FaultTest, AFullDiskUnderTheLogStopsNothing) {
   EXPECT_EQ(Wire(program.port()).ask("echo fine"), "fine");
   EXPECT_EQ(program.command({"stop"}).code, 0);
   EXPECT_EQ(program.wait(), 0);
-}
-
-// ---- Reloads
-
-struct ReloadCase {
-  const char* acceptMode;
-  int workers;
-  Load::Kind kind;
-};
-
-class ReloadTest : public FaultTest,
-                   public ::testing::WithParamInterface<ReloadCase> {};
-
-TEST_P(ReloadTest, AHundredReloadsUnderLoadLoseNothing) {
-  const ReloadCase& c = GetParam();
-  program.start({"--workers", std::to_string(c.workers)},
-                {std::string("ACCEPT_MODE=") + c.acceptMode});
-  Load load(program.port(), 4, c.kind);
-  for (int i = 0; i < 100; ++i) {
-    const Outcome outcome = program.command({"reload"});
-    ASSERT_EQ(outcome.code, 0) << outcome.err;
-  }
-  load.stop();
-  EXPECT_EQ(load.failed(), 0u);
-  EXPECT_GT(load.answered(), 1000u);
-  const auto workers = program.status().at("workers");
-  ASSERT_EQ(workers.size(), static_cast<std::size_t>(c.workers));
-  for (const auto& worker : workers) {
-    EXPECT_EQ(worker.at("generation"), 101);
-    EXPECT_EQ(worker.at("restarts"), 0);
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Modes, ReloadTest,
-    ::testing::Values(ReloadCase{"reusePort", 1, Load::Kind::kNewEach},
-                      ReloadCase{"reusePort", 4, Load::Kind::kNewEach},
-                      ReloadCase{"reusePort", 1, Load::Kind::kKept},
-                      ReloadCase{"reusePort", 4, Load::Kind::kKept},
-                      ReloadCase{"shared", 1, Load::Kind::kNewEach},
-                      ReloadCase{"shared", 4, Load::Kind::kKept},
-                      ReloadCase{"locked", 1, Load::Kind::kKept},
-                      ReloadCase{"locked", 4, Load::Kind::kNewEach}),
-    [](const auto& test) {
-      return std::string(test.param.acceptMode) +
-             std::to_string(test.param.workers) +
-             (test.param.kind == Load::Kind::kKept ? "Kept" : "New");
-    });
-
-TEST_F(FaultTest, AReloadWhoseSuccessorFailsChangesNothing) {
-  // From now on every new process fails.
-  const std::string poison = program.directory() + "/poison.log";
-  program.start({"--workers", "2"}, {"FAIL_IF_EXISTS=" + poison});
-  const auto pids = program.workerPids();
-  std::ofstream(poison) << "x";
-  Wire kept(program.port());
-  ASSERT_EQ(kept.ask("echo x"), "x");
-  const Outcome outcome = program.command({"reload"});
-  EXPECT_EQ(outcome.code, 1);
-  EXPECT_NE(outcome.err.find("poisoned"), std::string::npos) << outcome.err;
-  EXPECT_EQ(program.workerPids(), pids);
-  EXPECT_EQ(Wire(program.port()).ask("echo on"), "on");
-  EXPECT_TRUE(eventually([&] { return total("connections") == 1; }))
-      << "the failed one wrote into the figures";
-  EXPECT_NE(program.command({"status"}).out.find("reload failed"),
-            std::string::npos);
-  std::filesystem::remove(poison);
-  EXPECT_EQ(program.command({"reload"}).code, 0);
-  EXPECT_NE(program.workerPids(), pids);
-}
-
-TEST_F(FaultTest, AfterAReloadIdleWorkersAreReadyAndNotBusy) {
-  program.start({"--workers", "3"});
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(program.command({"reload"}).code, 0);
-    const auto states = [&] {
-      std::string all;
-      const auto status = program.status();
-      for (const auto& worker : status.at("workers")) {
-        all += worker.at("state").get<std::string>() + " ";
-      }
-      return all;
-    };
-    EXPECT_TRUE(eventually([&] { return states() == "ready ready ready "; }))
-        << states();
-  }
-}
-
-TEST_F(FaultTest, AWorkerThatIsNotReloadableStays) {
-  const std::string events = program.directory() + "/events.log";
-  program.start({"--workers", "1"}, {"RELOADABLE=no", "EVENT_LOG=" + events});
-  const auto pids = program.workerPids();
-  EXPECT_EQ(program.command({"reload"}).code, 0);
-  EXPECT_TRUE(eventually([&] {
-    std::ifstream file(events);
-    for (std::string line; std::getline(file, line);) {
-      if (line.ends_with("onWorkerReload")) return true;
-    }
-    return false;
-  }));
-  EXPECT_EQ(program.workerPids(), pids);
-}
-
-TEST_F(FaultTest, SignalsAtAnyMomentOfTheStartEndInAStop) {
-  const auto files = [](const Program& of) {
-    const std::filesystem::directory_iterator begin(of.directory());
-    return std::distance(begin, {});
-  };
-  const std::function<bool(const Program&)> moments[] = {
-      [](const Program&) { return true; },
-      // The log of its errors is the first file; its own come one by one.
-      [&](const Program& of) { return files(of) > 1; },
-      [&](const Program& of) { return files(of) > 2; },
-      [](const Program& of) { return !childrenOf(of.masterPid()).empty(); },
-      [](const Program& of) { return childrenOf(of.masterPid()).size() > 1; },
-      [](const Program& of) { return childrenOf(of.masterPid()).size() > 2; },
-      [](const Program& of) { return !of.status().is_null(); },
-  };
-  for (const auto& moment : moments) {
-    for (int round = 0; round < 3; ++round) {
-      Program own(BRIGADE_SUBJECT);
-      own.launch({"--workers", "3"});
-      // Without a pause between two looks: a moment is soon gone.
-      const auto deadline = Clock::now() + seconds(20);
-      while (!moment(own)) ASSERT_LT(Clock::now(), deadline) << own.log();
-      ::kill(own.masterPid(), SIGTERM);
-      const int code = own.wait();
-      // Before run() has its signals, TERM ends it as it ends any program.
-      EXPECT_TRUE(code == 0 || code == -SIGTERM) << code << "\n" << own.log();
-    }
-  }
 }
 
 }  // namespace
