@@ -104,7 +104,7 @@ TEST_F(WebSocketBroadcastTest, OwnMessagesAndPublishedOnesMayAlternate) {
     SCOPED_TRACE(bits);
     WebSocket codec(shared_, agreement(kTakeover, bits));
     Unpacker client(bits);
-    for (int i = 0; i < 10; ++i) {
+    for (unsigned i = 0; i < 10; ++i) {
       const std::string own = proseOf(3000) + std::to_string(i);
       const std::string published = proseOf(2000 + i) + " to all";
       ASSERT_EQ(client.unpack(payload(CodecProperty::encoded(codec, own))),

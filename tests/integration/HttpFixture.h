@@ -17,30 +17,30 @@
 
 namespace brigade::test {
 
-inline std::string get(const std::string& path,
-                       const std::string& fields = {}) {
-  return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
-}
-
-inline std::string postHead(const std::string& path,
-                            const std::string& fields) {
-  return "POST " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
-}
-
-inline std::string post(const std::string& path, const std::string& body) {
-  return postHead(path,
-                  "Content-Length: " + std::to_string(body.size()) + "\r\n") +
-         body;
-}
-
-inline std::string chunk(const std::string& data) {
-  std::ostringstream size;
-  size << std::hex << data.size();
-  return size.str() + "\r\n" + data + "\r\n";
-}
-
 class HttpFixture : public ::testing::Test {
  protected:
+  static std::string get(const std::string& path,
+                         const std::string& fields = {}) {
+    return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+  }
+
+  static std::string postHead(const std::string& path,
+                              const std::string& fields) {
+    return "POST " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+  }
+
+  static std::string post(const std::string& path, const std::string& body) {
+    return postHead(path,
+                    "Content-Length: " + std::to_string(body.size()) + "\r\n") +
+           body;
+  }
+
+  static std::string chunk(const std::string& data) {
+    std::ostringstream size;
+    size << std::hex << data.size();
+    return size.str() + "\r\n" + data + "\r\n";
+  }
+
   void start(std::vector<std::string> environment = {}) {
     environment.push_back("EVENT_LOG=" + eventLog());
     subject_.start({"--listen", "http://127.0.0.1:0"}, environment);
