@@ -98,6 +98,7 @@ class HttpConnection {
   class Callback;
 
   void begin(const HttpRequest& request);
+  const HttpRequest* handled() const;
   const HttpRequest* request() const;
   SendResult sendWhole(const HttpResponse& head, std::string_view body);
   SendResult sendBody(const HttpResponse& head, std::string_view body);
@@ -114,8 +115,7 @@ class HttpConnection {
   void fail(unsigned status);
 
   HttpWorker& worker_;
-  TcpConnection* tcp_ = nullptr;          // from onConnect on
-  const HttpRequest* request_ = nullptr;  // while a callback has it
+  TcpConnection* tcp_ = nullptr;  // from onConnect on
   std::unique_ptr<Body> body_;
   std::unique_ptr<Gzip> gzip_;  // of the answer that is streamed
   Phase phase_ = Phase::kWaiting;

@@ -235,7 +235,7 @@ bool HttpWorker::streamWhole(HttpConnection& http, const HttpRequest& request) {
 void HttpWorker::addBody(HttpConnection& http, std::string_view piece) {
   if (!http.body_ || piece.empty() || !http.answering()) return;
   HttpConnection::Body& body = *http.body_;
-  http.request_ = &body.request;
+  atHand_.request = &body.request;
   guarded(http, body.request, [&] {
     if (body.streamed) {
       onBody(http, piece);
@@ -250,7 +250,7 @@ void HttpWorker::addBody(HttpConnection& http, std::string_view piece) {
 void HttpWorker::endBody(HttpConnection& http) {
   if (!http.body_ || !http.answering()) return;
   const std::unique_ptr<HttpConnection::Body> body = std::move(http.body_);
-  http.request_ = &body->request;
+  atHand_.request = &body->request;
   if (body->streamed) {
     guarded(http, body->request, [&] {
       onBodyEnd(http);
