@@ -115,26 +115,22 @@ std::size_t payloadSize(const WebSocketMessage& message) {
   return whole;
 }
 
-template <typename Sink>
-void appendPayload(Sink& out, unsigned first, std::string_view payload) {
-  char header[10];
-  const std::size_t used = writeHeader(header, first, payload.size());
-  out.append(std::string_view(header, used));
-  out.append(payload);
+// The header and, of a close frame, its code.
+constexpr std::size_t kMaxHead = 12;
+
+std::size_t writeHead(char* to, const WebSocketMessage& message) {
+  const std::size_t size = payloadSize(message);
+  std::size_t used =
+      writeHeader(to, kFin | static_cast<unsigned>(message.kind()), size);
+  if (message.kind() == Kind::kClose && size != 0) {
+    to[used++] = static_cast<char>(message.code() >> 8);
+    to[used++] = static_cast<char>(message.code());
+  }
+  return used;
 }
 
-// To an Output or a std::string.
-template <typename Sink>
-void appendMessage(Sink& out, const WebSocketMessage& message) {
-  const std::size_t size = payloadSize(message);
-  char header[12];
-  std::size_t used =
-      writeHeader(header, kFin | static_cast<unsigned>(message.kind()), size);
-  if (message.kind() == Kind::kClose && size != 0) {
-    header[used++] = static_cast<char>(message.code() >> 8);
-    header[used++] = static_cast<char>(message.code());
-  }
-  out.append(std::string_view(header, used));
+void appendMessage(Output& out, const WebSocketMessage& message) {
+  out.commit(writeHead(out.room(kMaxHead), message));
   out.append(message.data());
 }
 
@@ -456,9 +452,12 @@ void WebSocket::encodeCompressed(const WebSocketMessage& message, Output& out) {
   if (!own && all.packed.size() >= message.data().size()) {
     appendMessage(out, message);
   } else {
-    appendPayload(out,
-                  kFin | kCompressed | static_cast<unsigned>(message.kind()),
-                  all.packed.view());
+    const std::string_view packed = all.packed.view();
+    out.commit(
+        writeHeader(out.room(kMaxHead),
+                    kFin | kCompressed | static_cast<unsigned>(message.kind()),
+                    packed.size()));
+    out.append(packed);
   }
   if (all.packed.capacity() > WebSocketShared::kKeep) all.packed = {};
 }
@@ -474,7 +473,8 @@ void WebSocket::refuse(Refusal refusal, Output& out) {
 
 void WebSocket::appendFrame(std::string& frames,
                             const WebSocketMessage& message) {
-  appendMessage(frames, message);
+  char head[kMaxHead];
+  frames.append(head, writeHead(head, message)).append(message.data());
 }
 
 }  // namespace brigade
