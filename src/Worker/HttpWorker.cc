@@ -56,16 +56,19 @@ HttpConnection* HttpWorker::findHttp(ConnectionId id) {
 }
 
 std::string_view HttpWorker::date() {
-  using std::chrono::system_clock;
   const Clock::time_point now = loop().now();
-  if (now >= dateEnds_) {
-    const auto wall = system_clock::now();
-    const auto second = std::chrono::floor<std::chrono::seconds>(wall);
-    date_ = formatHttpDate(system_clock::to_time_t(second));
-    dateEnds_ = now + (second + std::chrono::seconds(1) - wall);
-    shared_->date = {date_.data(), date_.size()};
-  }
+  if (now >= dateEnds_) [[unlikely]]
+    lookUpDate(now);
   return {date_.data(), date_.size()};
+}
+
+void HttpWorker::lookUpDate(Clock::time_point now) {
+  using std::chrono::system_clock;
+  const auto wall = system_clock::now();
+  const auto second = std::chrono::floor<std::chrono::seconds>(wall);
+  date_ = formatHttpDate(system_clock::to_time_t(second));
+  dateEnds_ = now + (second + std::chrono::seconds(1) - wall);
+  shared_->date = {date_.data(), date_.size()};
 }
 
 detail::HttpPacker& HttpWorker::packer() {

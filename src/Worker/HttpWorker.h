@@ -115,6 +115,7 @@ class HttpWorker : public Worker {
                Callback callback);
 
   detail::HttpPacker& packer();
+  [[gnu::cold]] void lookUpDate(Clock::time_point now);
 
   // The request that a callback has, and whose: here and not in every
   // connection, of which nearly all have none.
