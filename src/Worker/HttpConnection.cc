@@ -45,7 +45,7 @@ HttpConnection::~HttpConnection() = default;
 
 void HttpConnection::begin(const HttpRequest& request) {
   phase_ = Phase::kAnswering;
-  request_ = &request;
+  worker_.atHand_.request = &request;
   minorVersion_ = static_cast<std::uint8_t>(request.minorVersion());
   headOnly_ = request.method() == "HEAD";
   selects_ = headOnly_ || request.method() == "GET";
@@ -53,9 +53,15 @@ void HttpConnection::begin(const HttpRequest& request) {
   acceptsGzip_ = worker_.httpCompression && acceptsGzip(request);
 }
 
+// The one that a callback has, while it runs.
+const HttpRequest* HttpConnection::handled() const {
+  const HttpWorker::AtHand& atHand = worker_.atHand_;
+  return atHand.http == this ? atHand.request : nullptr;
+}
+
 // The one that is being answered, when something of it may matter.
 const HttpRequest* HttpConnection::request() const {
-  if (request_ != nullptr) return request_;
+  if (const HttpRequest* const request = handled()) return request;
   return body_ ? &body_->request : nullptr;
 }
 
@@ -287,7 +293,7 @@ void HttpConnection::answered() {
   phase_ = Phase::kWaiting;
   gzip_.reset();
   // Inside a callback the request in it may be the one that is looked at.
-  if (request_ == nullptr) body_.reset();
+  if (handled() == nullptr) body_.reset();
   // A drain that came after the head of this answer.
   const bool drained = draining_ && tcp_->receiveQueueSize() == 0;
   if (!keepAlive_ || bodyPending_ || drained) {

@@ -101,6 +101,7 @@ class HttpConnection {
   class Callback;
 
   void begin(const HttpRequest& request);
+  const HttpRequest* handled() const;
   const HttpRequest* request() const;
   SendResult sendWhole(const HttpResponse& head, std::string_view body);
   SendResult put(const HttpReply& reply, std::string_view body, Phase next);
@@ -119,8 +120,7 @@ class HttpConnection {
   void cutOff();
 
   HttpWorker& worker_;
-  TcpConnection* tcp_ = nullptr;          // from onConnect on
-  const HttpRequest* request_ = nullptr;  // while a callback has it
+  TcpConnection* tcp_ = nullptr;  // from onConnect on
   std::unique_ptr<Body> body_;
   std::unique_ptr<Gzip> gzip_;  // of the answer that is streamed
   Phase phase_ = Phase::kWaiting;
