@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "brigade/Protocol/detail/WebSocketWriter.h"
 #include "fuzz/CodecFuzz.h"
 #include "fuzz/WebSocketScript.h"
 
@@ -28,7 +29,7 @@ std::string describeAndSend(const Message& message) {
     payload = brigade::testing::closePayload(object.code(), payload);
   }
   std::string frame;
-  WebSocket::appendFrame(frame, object);
+  brigade::detail::appendMessage(frame, object);
   if (frame != brigade::testing::serverFrame(
                    0x80 | static_cast<unsigned>(object.kind()), payload)) {
     std::abort();

@@ -63,8 +63,8 @@ void TcpConnection::flush(Output& output) {
     sent = result > 0 ? static_cast<std::size_t>(result) : 0;
     bytesWritten_ += sent;
     table_.counters_.bytesWritten.add(sent);
-    // In a batch what was received has done it.
-    if (sent > 0 && table_.batch_ != this) refreshTimeout();
+    // Of a batch what was received has done it.
+    if (sent > 0 && &output != &table_.corked_) refreshTimeout();
   }
   const bool rest = sent < output.size();
   if (rest) enqueue(pieces, sent);
@@ -253,8 +253,12 @@ void TcpConnection::resumeRecv() {
 void TcpConnection::onResumed() {
   resuming_ = false;
   if (paused_ || status_ != Status::kEstablished) return;
+  const std::uint64_t written = bytesWritten_;
   if (tail_) handleInput(tail_->writable());
-  if (status_ == Status::kEstablished) watch();
+  if (status_ != Status::kEstablished) return;
+  watch();
+  // A batch of which nothing was received now.
+  if (bytesWritten_ != written) refreshTimeout();
 }
 
 void TcpConnection::onEndOfInput() {
@@ -314,6 +318,12 @@ SendResult TcpConnection::sendAlways(const Message& message) {
 
 SendResult TcpConnection::sendFile(FileDescriptor file, std::uint64_t offset,
                                    std::uint64_t size) {
+  return sendFile(std::make_shared<const FileDescriptor>(std::move(file)),
+                  offset, size);
+}
+
+SendResult TcpConnection::sendFile(std::shared_ptr<const FileDescriptor> file,
+                                   std::uint64_t offset, std::uint64_t size) {
   if (!takesOutput()) {
     table_.counters_.sendFailures.add();
     return SendResult::kDropped;

@@ -75,6 +75,9 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   // files open; send() and sendFile() still take more.
   SendResult sendFile(FileDescriptor file, std::uint64_t offset,
                       std::uint64_t size);
+  // Several parts of one file, with one descriptor.
+  SendResult sendFile(std::shared_ptr<const FileDescriptor> file,
+                      std::uint64_t offset, std::uint64_t size);
 
   // Receives nothing more, sends what is queued, then closes; within 30 s
   // without progress the peer is given up (kSendTimeout).

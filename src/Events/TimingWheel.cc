@@ -75,8 +75,10 @@ TimingWheel::Tick TimingWheel::tickAt(Clock::time_point moment) const {
 // The first tick that begins after the time-out has passed.
 TimingWheel::Tick TimingWheel::deadlineAfter(Clock::duration timeout) const {
   constexpr Clock::duration kLongest = kResolution * (kNotArmed / 2);
-  timeout = std::clamp(timeout, Clock::duration::zero(), kLongest);
-  return tickAt(loop_.now() + timeout) + 1;
+  // Of numbers: std::clamp() of durations goes through memory.
+  const auto count =
+      std::clamp<Clock::rep>(timeout.count(), 0, kLongest.count());
+  return tickAt(loop_.now() + Clock::duration(count)) + 1;
 }
 
 void TimingWheel::place(Entry& entry) {

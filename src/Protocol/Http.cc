@@ -164,9 +164,14 @@ bool HttpReply::staysOpen() const {
 Http::Http(HttpShared& shared) : shared_(shared) {}
 
 Packet Http::input(std::string_view bytes) {
+  // What follows a head apart: a head is read without another call then.
+  return phase_ == Phase::kHead ? head(bytes) : afterHead(bytes);
+}
+
+Packet Http::afterHead(std::string_view bytes) {
   switch (phase_) {
     case Phase::kHead:
-      return head(bytes);
+      break;
     case Phase::kLength:
       return fixedBody(bytes.size());
     case Phase::kChunked:

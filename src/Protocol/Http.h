@@ -119,6 +119,7 @@ class Http : public ProtocolInterface {
   };
 
   Packet head(std::string_view bytes);
+  Packet afterHead(std::string_view bytes);
   Packet begin(const HttpRequest& request, std::string_view bytes,
                std::size_t headLength);
   Packet fixedBody(std::size_t present);

@@ -1,36 +1,16 @@
 #include "brigade/Protocol/WebSocket.h"
 
 #include <algorithm>
-#include <array>
-#include <stdexcept>
 #include <utility>
 
-#include "brigade/Protocol/detail/Deflate.h"
 #include "brigade/Protocol/detail/Mask.h"
 #include "brigade/Protocol/detail/PartialMessage.h"
 #include "brigade/Protocol/detail/Utf8.h"
+#include "brigade/Protocol/detail/WebSocketDeflate.h"
 #include "brigade/Protocol/detail/WebSocketFrame.h"
+#include "brigade/Protocol/detail/WebSocketWriter.h"
 
 namespace brigade {
-namespace detail {
-
-// One a loop: for the connections without context takeover.
-struct SharedDeflate {
-  std::array<std::unique_ptr<Deflater>, 16> deflaters;  // by window bits
-  std::unique_ptr<Inflater> inflater;
-  Buffer packed;  // the message being encoded
-};
-
-// One a connection that agreed on compression; the streams are made when they
-// are first needed, and only with context takeover.
-struct WebSocketDeflate {
-  WebSocketAgreement agreed;
-  std::unique_ptr<Deflater> deflater;
-  std::unique_ptr<Inflater> inflater;
-};
-
-}  // namespace detail
-
 namespace {
 
 namespace fault = detail::fault;
@@ -39,8 +19,13 @@ using Fault = detail::WebSocketFault;
 using Header = detail::WebSocketHeader;
 using Kind = WebSocketMessage::Kind;
 
-constexpr unsigned kFin = 0x80;
-constexpr unsigned kCompressed = 0x40;  // RSV1: RFC 7692, 6
+using detail::kCodeSize;
+using detail::kCompressed;
+using detail::kFin;
+using detail::kLength16;
+using detail::kLength64;
+using detail::kMaxControl;
+
 constexpr unsigned kReserved = 0x70;
 constexpr int kMaxWindowBits = 15;
 constexpr unsigned kContinuation = 0;
@@ -49,11 +34,8 @@ constexpr unsigned kBinary = 2;
 constexpr unsigned kClose = 8;
 constexpr unsigned kPong = 10;
 constexpr unsigned kMasked = 0x80;
-constexpr unsigned kLength16 = 126;
-constexpr unsigned kLength64 = 127;
 constexpr std::size_t kKeySize = 4;
-constexpr std::size_t kMaxControl = 125;
-constexpr std::size_t kCodeSize = 2;
+constexpr std::size_t kMaxHeader = 14;
 
 unsigned byteOf(char c) { return static_cast<unsigned char>(c); }
 
@@ -71,71 +53,6 @@ std::size_t extendedSize(unsigned length7) {
 
 std::size_t headerSize(unsigned length7) {
   return 2 + extendedSize(length7) + kKeySize;
-}
-
-// Writes an unmasked header; at most 10 bytes.
-std::size_t writeHeader(char* to, unsigned first, std::size_t length) {
-  to[0] = static_cast<char>(first);
-  if (length < kLength16) {
-    to[1] = static_cast<char>(length);
-    return 2;
-  }
-  const bool fits16 = length <= 0xFFFF;
-  const std::size_t size = fits16 ? 2 : 8;
-  to[1] = static_cast<char>(fits16 ? kLength16 : kLength64);
-  for (std::size_t i = 0; i < size; ++i) {
-    to[2 + i] = static_cast<char>(length >> 8 * (size - 1 - i));
-  }
-  return 2 + size;
-}
-
-void checkClose(const WebSocketMessage& message) {
-  const bool coded = message.code() != WebSocketCode::kNone;
-  if (coded && !WebSocketCode::isSendable(message.code())) {
-    throw std::invalid_argument("a close frame cannot carry code " +
-                                std::to_string(message.code()));
-  }
-  if (!coded && !message.data().empty()) {
-    throw std::invalid_argument("a close frame with a reason needs a code");
-  }
-}
-
-// Throws what encode() throws.
-std::size_t payloadSize(const WebSocketMessage& message) {
-  const std::size_t size = message.data().size();
-  if (!message.isControl()) return size;
-  const bool coded =
-      message.kind() == Kind::kClose && message.code() != WebSocketCode::kNone;
-  if (message.kind() == Kind::kClose) checkClose(message);
-  const std::size_t whole = size + (coded ? kCodeSize : 0);
-  if (whole > kMaxControl) {
-    throw std::length_error("a control frame of " + std::to_string(whole) +
-                            " bytes: 125 is the most");
-  }
-  return whole;
-}
-
-template <typename Sink>
-void appendPayload(Sink& out, unsigned first, std::string_view payload) {
-  char header[10];
-  const std::size_t used = writeHeader(header, first, payload.size());
-  out.append(std::string_view(header, used));
-  out.append(payload);
-}
-
-// To an Output or a std::string.
-template <typename Sink>
-void appendMessage(Sink& out, const WebSocketMessage& message) {
-  const std::size_t size = payloadSize(message);
-  char header[12];
-  std::size_t used =
-      writeHeader(header, kFin | static_cast<unsigned>(message.kind()), size);
-  if (message.kind() == Kind::kClose && size != 0) {
-    header[used++] = static_cast<char>(message.code() >> 8);
-    header[used++] = static_cast<char>(message.code());
-  }
-  out.append(std::string_view(header, used));
-  out.append(message.data());
 }
 
 // What the bytes of a length say that they should not.
@@ -209,6 +126,11 @@ std::string_view WebSocketShared::keepDelivered(
 detail::SharedDeflate& WebSocketShared::deflate() {
   if (!deflate_) deflate_ = std::make_unique<detail::SharedDeflate>();
   return *deflate_;
+}
+
+std::string_view WebSocketShared::pack(std::string_view message,
+                                       int windowBits) {
+  return deflate().pack(message, windowBits, compression_);
 }
 
 void WebSocketShared::forgetLarge() {
@@ -292,6 +214,11 @@ const Fault* WebSocket::checkLimits(const Header& header) const {
   if (header.length > most - present) return &fault::kLongMessage;
   const bool full = partial_ && partial_->fragments >= limits.maxFragments;
   return full ? &fault::kManyFragments : nullptr;
+}
+
+std::size_t WebSocket::longestFrame() const {
+  const WebSocketLimits& limits = shared_.limits_;
+  return kMaxHeader + limits.maxFrameSize + (deflate_ ? overhead(limits) : 0);
 }
 
 bool WebSocket::isText(const Header& header) const {
@@ -431,7 +358,7 @@ void WebSocket::encode(const Message& message, Output& out) {
     encodeCompressed(object, out);
     return;
   }
-  appendMessage(out, object);
+  detail::appendMessage(out, object);
   closeSent_ = object.kind() == Kind::kClose;
 }
 
@@ -440,27 +367,37 @@ bool WebSocket::compresses(const WebSocketMessage& message) const {
          message.data().size() >= shared_.compression_.threshold;
 }
 
+// When this throws, the stream may have seen what the peer never will.
 void WebSocket::encodeCompressed(const WebSocketMessage& message, Output& out) {
-  const WebSocketAgreement& agreed = deflate_->agreed;
-  const bool own = agreed.serverContext == WebSocketContext::kTakeover;
-  const auto bits = static_cast<std::size_t>(agreed.serverWindowBits);
-  detail::SharedDeflate& all = shared_.deflate();
-  auto& deflater = own ? deflate_->deflater : all.deflaters.at(bits);
-  if (!deflater) {
-    deflater = std::make_unique<detail::Deflater>(agreed.serverWindowBits,
-                                                  shared_.compression_);
-  }
-  all.packed.clear();
-  deflater->deflate(message.data(), agreed.serverContext, all.packed);
+  const bool own =
+      deflate_->agreed.serverContext == WebSocketContext::kTakeover;
+  const std::string_view packed =
+      own ? packOwn(message.data())
+          : shared_.pack(message.data(), deflate_->agreed.serverWindowBits);
   // A window that the peer shares must have seen it.
-  if (!own && all.packed.size() >= message.data().size()) {
-    appendMessage(out, message);
+  if (!own && packed.size() >= message.data().size()) {
+    detail::appendMessage(out, message);
   } else {
-    appendPayload(out,
-                  kFin | kCompressed | static_cast<unsigned>(message.kind()),
-                  all.packed.view());
+    detail::appendCompressed(out, message.kind(), packed);
   }
-  if (all.packed.capacity() > WebSocketShared::kKeep) all.packed = {};
+  deflate_->startsAnew = false;
+  shared_.deflate().forgetLarge();
+}
+
+// With the context of the messages before; startsAnew until it is on its way.
+std::string_view WebSocket::packOwn(std::string_view message) {
+  detail::WebSocketDeflate& own = *deflate_;
+  if (!own.deflater) {
+    own.deflater = std::make_unique<detail::Deflater>(
+        own.agreed.serverWindowBits, shared_.compression_);
+  }
+  const auto context = std::exchange(own.startsAnew, true)
+                           ? WebSocketContext::kNone
+                           : WebSocketContext::kTakeover;
+  detail::Buffer& packed = shared_.deflate().packed;
+  packed.clear();
+  own.deflater->deflate(message, context, packed);
+  return packed.view();
 }
 
 void WebSocket::refuse(Refusal refusal, Output& out) {
@@ -468,13 +405,8 @@ void WebSocket::refuse(Refusal refusal, Output& out) {
   std::uint16_t code = refusal_;
   if (refusal == Refusal::kTooLong) code = WebSocketCode::kTooBig;
   if (refusal == Refusal::kTimeout) code = WebSocketCode::kGoingAway;
-  appendMessage(out, WebSocketMessage::close(code));
+  detail::appendMessage(out, WebSocketMessage::close(code));
   closeSent_ = true;
-}
-
-void WebSocket::appendFrame(std::string& frames,
-                            const WebSocketMessage& message) {
-  appendMessage(frames, message);
 }
 
 }  // namespace brigade

@@ -32,11 +32,9 @@ struct WebSocketHeader;
 }  // namespace detail
 
 // What one connection may cost. Checked as soon as a header says it, before
-// memory is spent: 1009. The maxPackageSize of the connection must hold a
-// frame, which is up to kMaxHeader bytes longer than its payload.
+// memory is spent: 1009. What is compressed may be longer by a thousandth and
+// 64 bytes: so much longer becomes what cannot be compressed.
 struct WebSocketLimits {
-  static constexpr std::size_t kMaxHeader = 14;
-
   std::size_t maxMessageSize = 10 << 20;  // of all fragments, inflated
   std::size_t maxFrameSize = 10 << 20;    // of one of them
   std::uint32_t maxFragments = 1 << 16;   // of one message
@@ -58,6 +56,7 @@ class WebSocketShared {
 
  private:
   friend class WebSocket;
+  friend class WebSocketBroadcast;
 
   // A message longer than this is not kept for its memory.
   static constexpr std::size_t kKeep = 64 << 10;
@@ -66,6 +65,8 @@ class WebSocketShared {
   std::string_view keepDelivered(
       std::unique_ptr<detail::PartialMessage> message);
   detail::SharedDeflate& deflate();
+  // Good until the next message of any codec.
+  std::string_view pack(std::string_view message, int windowBits);
   void forgetLarge();
 
   WebSocketLimits limits_;
@@ -97,14 +98,15 @@ class WebSocket : public ProtocolInterface {
   // last refused input deserves. Nothing once a close frame was sent.
   void refuse(Refusal refusal, Output& out) override;
 
+  // With its header; the maxPackageSize of the connection must hold it.
+  std::size_t longestFrame() const;
+
   bool closeSent() const { return closeSent_; }
   bool closeReceived() const { return closeReceived_; }
 
-  // Appends the frame that carries `message`, for a broadcast: it is the same
-  // for every connection. Throws as encode() does.
-  static void appendFrame(std::string& frames, const WebSocketMessage& message);
-
  private:
+  friend class WebSocketBroadcast;
+
   using Fault = detail::WebSocketFault;
   using Header = detail::WebSocketHeader;
 
@@ -122,6 +124,7 @@ class WebSocket : public ProtocolInterface {
   detail::Inflater& inflater();
   bool compresses(const WebSocketMessage& message) const;
   void encodeCompressed(const WebSocketMessage& message, Output& out);
+  std::string_view packOwn(std::string_view message);
 
   WebSocketShared& shared_;
   std::unique_ptr<detail::PartialMessage> partial_;

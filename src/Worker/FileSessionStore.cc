@@ -11,6 +11,7 @@
 #include <ctime>
 #include <filesystem>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -151,6 +152,8 @@ class FileSessionStore::NewFile {
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
 
+  bool lacksFolder() const { return error_ == ENOENT; }
+
   std::error_code write(std::string_view data, SessionTime expires) {
     if (!file_) return errorOf(error_);
     if (data.size() > kMaxBytes) return errorOf(EFBIG);
@@ -213,6 +216,18 @@ void FileSessionStore::prepareProcess() {
   }
 }
 
+// Somebody has removed it, as who cleans /tmp up. Another process may be making
+// it again, too.
+bool FileSessionStore::makeAgain() const {
+  if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) return false;
+  try {
+    check(openFolder(folder_), folder_, ::geteuid());
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+  return true;
+}
+
 std::string FileSessionStore::pathOf(std::string_view id) const {
   return (folder_ + "/").append(id);
 }
@@ -248,9 +263,10 @@ std::error_code FileSessionStore::create(std::string_view id,
                                          std::string_view data,
                                          SessionTime expires) try {
   if (!detail::isSessionId(id)) return errorOf(EINVAL);
-  NewFile file(folder_);
-  if (const auto error = file.write(data, expires)) return error;
-  return file.become(pathOf(id));
+  std::optional<NewFile> file(std::in_place, folder_);
+  if (file->lacksFolder() && makeAgain()) file.emplace(folder_);
+  if (const auto error = file->write(data, expires)) return error;
+  return file->become(pathOf(id));
 } catch (const std::bad_alloc&) {
   return errorOf(ENOMEM);
 }

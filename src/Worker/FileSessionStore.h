@@ -12,7 +12,9 @@
 // sees a half one. Nothing is synced: after a power failure a file may be torn;
 // its checksum tells, and it is no session. A session that has expired is not
 // loaded from that moment on; its file goes a minute later, so that a process
-// that has just loaded it can still prolong it.
+// that has just loaded it can still prolong it. A folder that is removed while
+// the program runs is made again with the next new session, if this process may
+// do so.
 
 #include <dirent.h>
 
@@ -60,6 +62,7 @@ class FileSessionStore : public SessionStore {
     void operator()(DIR* folder) const { ::closedir(folder); }
   };
 
+  bool makeAgain() const;
   std::string pathOf(std::string_view id) const;
   void collectEntry(int folder, const char* name, SessionTime now) const;
 

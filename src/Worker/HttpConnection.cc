@@ -45,7 +45,7 @@ HttpConnection::~HttpConnection() = default;
 
 void HttpConnection::begin(const HttpRequest& request) {
   phase_ = Phase::kAnswering;
-  request_ = &request;
+  worker_.atHand_.request = &request;
   minorVersion_ = static_cast<std::uint8_t>(request.minorVersion());
   headOnly_ = request.method() == "HEAD";
   selects_ = headOnly_ || request.method() == "GET";
@@ -53,9 +53,15 @@ void HttpConnection::begin(const HttpRequest& request) {
   acceptsGzip_ = worker_.httpCompression && acceptsGzip(request);
 }
 
+// The one that a callback has, while it runs.
+const HttpRequest* HttpConnection::handled() const {
+  const HttpWorker::AtHand& atHand = worker_.atHand_;
+  return atHand.http == this ? atHand.request : nullptr;
+}
+
 // The one that is being answered, when something of it may matter.
 const HttpRequest* HttpConnection::request() const {
-  if (request_ != nullptr) return request_;
+  if (const HttpRequest* const request = handled()) return request;
   return body_ ? &body_->request : nullptr;
 }
 
@@ -121,8 +127,8 @@ SendResult HttpConnection::sendFile(const HttpResponse& response,
   }
   std::array<char, detail::HttpFileAnswer::kSmall> room;
   const std::string_view small = headOnly_ ? "" : answer.readSmall(room);
-  SendResult result = tcp_->send(
-      Message::of(reply, small.empty() ? answer.head.body() : small));
+  SendResult result =
+      put(reply, small.empty() ? answer.head.body() : small, Phase::kWaiting);
   if (result != SendResult::kDropped && !headOnly_ && !answer.parts.empty()) {
     result = answer.sendParts(*tcp_);
   }
@@ -140,43 +146,65 @@ SendResult HttpConnection::send(std::string_view text) {
 SendResult HttpConnection::sendWhole(const HttpResponse& head,
                                      std::string_view body) {
   const HttpReply reply = replyFor(head);
-  const SendResult result = tcp_->send(Message::of(reply, body));
+  const SendResult result = put(reply, body, Phase::kWaiting);
   keepAlive_ = reply.keepAlive && reply.staysOpen();
   answered();
   return result;
 }
 
+// The phase that follows begins before the bytes leave: what the program sends
+// inside onBufferFull finds it.
+SendResult HttpConnection::put(const HttpReply& reply, std::string_view body,
+                               Phase next) {
+  phase_ = next;
+  try {
+    return tcp_->send(Message::of(reply, body));
+  } catch (...) {
+    phase_ = Phase::kAnswering;
+    throw;
+  }
+}
+
 SendResult HttpConnection::start(const HttpResponse& head) {
   if (phase_ != Phase::kAnswering) return SendResult::kDropped;
-  return worker_.httpCompression && isCompressible(head) ? startPacked(head)
-                                                         : startStream(head);
+  return worker_.httpCompression && isCompressible(head)
+             ? startPacked(head)
+             : startStream(head, {});
 }
 
 SendResult HttpConnection::startPacked(const HttpResponse& head) {
   HttpResponse encoded = head.head();
   addVary(encoded);
-  if (!acceptsGzip_) return startStream(encoded);
+  if (!acceptsGzip_) return startStream(encoded, {});
   addEncoding(encoded);
   std::unique_ptr<Gzip> gzip;
   if (!headOnly_) {
     gzip = std::make_unique<Gzip>(worker_.httpCompression->level,
                                   Gzip::Use::kPieces);
   }
-  const SendResult result = startStream(encoded);
-  gzip_ = std::move(gzip);
-  return result;
+  return startStream(encoded, std::move(gzip));
 }
 
-SendResult HttpConnection::startStream(const HttpResponse& head) {
+// onBufferFull may end the answer: nothing is to be done behind put().
+SendResult HttpConnection::startStream(const HttpResponse& head,
+                                       std::unique_ptr<Gzip> gzip) {
   HttpReply reply = replyFor(head);
+  const bool headOnly = headOnly_;
+  const bool keepAlive = keepAlive_;
   chunked_ = minorVersion_ >= 1;
   reply.framing =
       chunked_ ? HttpReply::Framing::kChunked : HttpReply::Framing::kUntilClose;
-  const SendResult result = tcp_->send(Message::of(reply));
   keepAlive_ = reply.keepAlive && reply.staysOpen();
   headOnly_ = !reply.hasBody();
-  phase_ = Phase::kStreaming;
-  return result;
+  gzip_ = std::move(gzip);
+  try {
+    return put(reply, {}, Phase::kStreaming);
+  } catch (...) {
+    headOnly_ = headOnly;
+    keepAlive_ = keepAlive;
+    gzip_.reset();
+    throw;
+  }
 }
 
 SendResult HttpConnection::write(std::string_view piece) {
@@ -211,8 +239,8 @@ SendResult HttpConnection::writePacked(std::string_view piece) {
     });
   } catch (...) {
     packing_ = false;
-    // What follows could not be read: it is seen to have no end.
-    tcp_->destroy();
+    // What follows could not be read.
+    cutOff();
     throw;
   }
   packing_ = false;
@@ -235,7 +263,7 @@ SendResult HttpConnection::finish() {
       result = tcp_->sendAlways(Message::of(HttpPiece::kLastChunk));
     }
   } catch (...) {
-    tcp_->destroy();
+    cutOff();
     throw;
   }
   answered();
@@ -265,7 +293,7 @@ void HttpConnection::answered() {
   phase_ = Phase::kWaiting;
   gzip_.reset();
   // Inside a callback the request in it may be the one that is looked at.
-  if (request_ == nullptr) body_.reset();
+  if (handled() == nullptr) body_.reset();
   // A drain that came after the head of this answer.
   const bool drained = draining_ && tcp_->receiveQueueSize() == 0;
   if (!keepAlive_ || bodyPending_ || drained) {
@@ -297,10 +325,20 @@ void HttpConnection::fail(unsigned status) {
              .set("Content-Type", "text/plain; charset=utf-8")
              .bodyView(text));
   } else if (answering()) {
-    // So that it is seen to have no end.
-    tcp_->destroy();
+    cutOff();
   } else {
     tcp_->close();
+  }
+}
+
+// A streamed answer that will not be whole: it is seen to have no end, and what
+// was answered before it is not lost. For HTTP/1.0 the end of the connection is
+// that of the answer: there as little as possible of it is sent.
+void HttpConnection::cutOff() {
+  if (chunked_ || gzip_ || headOnly_) {
+    tcp_->close();
+  } else {
+    tcp_->destroy();
   }
 }
 

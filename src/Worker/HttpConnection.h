@@ -12,7 +12,10 @@
 //
 // Ending: end() came inside a write(), from onBufferFull; that write() does it.
 //
-// What is sent while no request waits for an answer is dropped (kDropped).
+// What is sent while no request waits for an answer is dropped (kDropped). The
+// states change before the bytes leave: in an onBufferFull that comes inside
+// send() the request has its answer, and in one inside start() the answer is
+// being streamed, so that end() is taken there and nothing else.
 
 #include <cstdint>
 #include <memory>
@@ -98,24 +101,26 @@ class HttpConnection {
   class Callback;
 
   void begin(const HttpRequest& request);
+  const HttpRequest* handled() const;
   const HttpRequest* request() const;
   SendResult sendWhole(const HttpResponse& head, std::string_view body);
+  SendResult put(const HttpReply& reply, std::string_view body, Phase next);
   SendResult sendBody(const HttpResponse& head, std::string_view body);
   SendResult sendPacked(const HttpResponse& response, std::string_view body);
   SendResult sendFile(const HttpResponse& response, detail::HttpFile file,
                       const HttpRequest* asked);
   SendResult startPacked(const HttpResponse& head);
-  SendResult startStream(const HttpResponse& head);
+  SendResult startStream(const HttpResponse& head, std::unique_ptr<Gzip> gzip);
   SendResult writePacked(std::string_view piece);
   SendResult finish();
   HttpReply replyFor(const HttpResponse& response) const;
   void answered();
   void holdBack(const HttpRequest& request);
   void fail(unsigned status);
+  void cutOff();
 
   HttpWorker& worker_;
-  TcpConnection* tcp_ = nullptr;          // from onConnect on
-  const HttpRequest* request_ = nullptr;  // while a callback has it
+  TcpConnection* tcp_ = nullptr;  // from onConnect on
   std::unique_ptr<Body> body_;
   std::unique_ptr<Gzip> gzip_;  // of the answer that is streamed
   Phase phase_ = Phase::kWaiting;

@@ -56,16 +56,19 @@ HttpConnection* HttpWorker::findHttp(ConnectionId id) {
 }
 
 std::string_view HttpWorker::date() {
-  using std::chrono::system_clock;
   const Clock::time_point now = loop().now();
-  if (now >= dateEnds_) {
-    const auto wall = system_clock::now();
-    const auto second = std::chrono::floor<std::chrono::seconds>(wall);
-    date_ = formatHttpDate(system_clock::to_time_t(second));
-    dateEnds_ = now + (second + std::chrono::seconds(1) - wall);
-    shared_->date = {date_.data(), date_.size()};
-  }
+  if (now >= dateEnds_) [[unlikely]]
+    lookUpDate(now);
   return {date_.data(), date_.size()};
+}
+
+void HttpWorker::lookUpDate(Clock::time_point now) {
+  using std::chrono::system_clock;
+  const auto wall = system_clock::now();
+  const auto second = std::chrono::floor<std::chrono::seconds>(wall);
+  date_ = formatHttpDate(system_clock::to_time_t(second));
+  dateEnds_ = now + (second + std::chrono::seconds(1) - wall);
+  shared_->date = {date_.data(), date_.size()};
 }
 
 detail::HttpPacker& HttpWorker::packer() {
@@ -235,7 +238,7 @@ bool HttpWorker::streamWhole(HttpConnection& http, const HttpRequest& request) {
 void HttpWorker::addBody(HttpConnection& http, std::string_view piece) {
   if (!http.body_ || piece.empty() || !http.answering()) return;
   HttpConnection::Body& body = *http.body_;
-  http.request_ = &body.request;
+  atHand_.request = &body.request;
   guarded(http, body.request, [&] {
     if (body.streamed) {
       onBody(http, piece);
@@ -250,7 +253,7 @@ void HttpWorker::addBody(HttpConnection& http, std::string_view piece) {
 void HttpWorker::endBody(HttpConnection& http) {
   if (!http.body_ || !http.answering()) return;
   const std::unique_ptr<HttpConnection::Body> body = std::move(http.body_);
-  http.request_ = &body->request;
+  atHand_.request = &body->request;
   if (body->streamed) {
     guarded(http, body->request, [&] {
       onBodyEnd(http);

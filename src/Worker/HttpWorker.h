@@ -115,10 +115,19 @@ class HttpWorker : public Worker {
                Callback callback);
 
   detail::HttpPacker& packer();
+  [[gnu::cold]] void lookUpDate(Clock::time_point now);
+
+  // The request that a callback has, and whose: here and not in every
+  // connection, of which nearly all have none.
+  struct AtHand {
+    const HttpConnection* http = nullptr;
+    const HttpRequest* request = nullptr;
+  };
 
   std::unique_ptr<HttpShared> shared_;
   std::unique_ptr<detail::HttpPacker> packer_;
   HttpSessions* sessions_ = nullptr;  // a member of the program, if it has one
+  AtHand atHand_;
   std::array<char, kHttpDateSize> date_{};
   Clock::time_point dateEnds_{};
 };

@@ -5,6 +5,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include "brigade/Protocol/WebSocketBroadcast.h"
 #include "brigade/Worker/detail/HttpProtocol.h"
 #include "brigade/Worker/detail/Topics.h"
 
@@ -84,8 +85,7 @@ void WebSocketWorker::open(
   WebSocketConnection& socket = *codec;
   ProtocolInterface* const asCodec = codec.get();
   tcp.setProtocol({codec, asCodec});
-  tcp.setMaxPackageSize(webSocketLimits.maxFrameSize +
-                        WebSocketLimits::kMaxHeader);
+  tcp.setMaxPackageSize(socket.longestFrame());
   // A large message over a slow line takes its time.
   tcp.setPackageTimed(false);
   tcp.setIdleTimeout(pingInterval);
@@ -206,19 +206,19 @@ std::size_t WebSocketWorker::publish(std::string_view topic,
   const detail::Topic* const found = topics_->find(topic);
   if (found == nullptr) return 0;
   // onBufferFull may publish in turn, subscribe and unsubscribe.
-  std::string frame = std::exchange(frame_, {});
-  frame.clear();
-  WebSocket::appendFrame(frame, message);
+  auto broadcast = std::exchange(broadcast_, nullptr);
+  if (!broadcast) broadcast = std::make_unique<WebSocketBroadcast>();
+  broadcast->begin(message);
   std::vector<WebSocketConnection*> receivers = std::exchange(receivers_, {});
   receivers.assign(found->subscribers().begin(), found->subscribers().end());
   std::size_t sent = 0;
   for (WebSocketConnection* const socket : receivers) {
-    if (socket->isOpen() &&
-        socket->tcp_.sendRaw(frame) != SendResult::kDropped) {
+    if (socket->isOpen() && socket->tcp_.sendRaw(broadcast->frameFor(
+                                *socket)) != SendResult::kDropped) {
       ++sent;
     }
   }
-  frame_ = std::move(frame);
+  broadcast_ = std::move(broadcast);
   receivers_ = std::move(receivers);
   return sent;
 }

@@ -36,6 +36,7 @@
 
 namespace brigade {
 
+class WebSocketBroadcast;
 namespace detail {
 class Topics;
 }
@@ -75,7 +76,8 @@ class WebSocketWorker : public HttpWorker {
 
   // Null when it is closed. The pointer is good until the callback returns.
   WebSocketConnection* findWebSocket(ConnectionId id);
-  // To every subscriber of the topic in this process; the frame is made once.
+  // To every subscriber of the topic in this process; it is framed, and
+  // compressed, once.
   // Returns how many were sent it; the others do not read, and it is dropped.
   std::size_t publish(std::string_view topic, std::string_view text);
   std::size_t publishBinary(std::string_view topic, std::string_view bytes);
@@ -103,7 +105,7 @@ class WebSocketWorker : public HttpWorker {
   std::unique_ptr<WebSocketShared> webSocketShared_;
   std::unique_ptr<detail::Topics> topics_;
   // Of the broadcast under way; kept for their memory.
-  std::string frame_;
+  std::unique_ptr<WebSocketBroadcast> broadcast_;
   std::vector<WebSocketConnection*> receivers_;
 };
 

@@ -43,6 +43,27 @@ TEST_F(TcpConnectionEndTest, WhoIsOnlySentToIsNotIdle) {
   EXPECT_FALSE(atEnd(client));
 }
 
+TEST_F(TcpConnectionEndTest, WhoIsAnsweredFromWhatWaitedIsNotIdle) {
+  limits.idleTimeout = std::chrono::milliseconds(600);
+  FileDescriptor idle;
+  TcpConnection& connection = accept(client);
+  accept(idle);
+  handler.message = [](TcpConnection& c, const Message&) {
+    c.pauseRecv();
+    c.send("answer");
+  };
+  std::string all;
+  for (int i = 0; i < 100; ++i) all += "x\n";
+  say(client, all);
+  const TimerId go = loop->add(std::chrono::milliseconds(100), Repeat::kEvery,
+                               [&] { connection.resumeRecv(); });
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  loop->del(go);
+  EXPECT_TRUE(atEnd(idle));
+  EXPECT_LT(handler.messages.size(), 100u) << "nothing waited any more";
+  EXPECT_NE(table().at(0), nullptr);
+}
+
 TEST_F(TcpConnectionEndTest, CloseInsideOnMessageCallsOnCloseOnce) {
   accept(client);
   handler.message = [](TcpConnection& c, const Message&) {

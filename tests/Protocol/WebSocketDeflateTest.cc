@@ -1,14 +1,15 @@
 #include <gtest/gtest.h>
-#include <malloc.h>
-#include <zlib.h>
 
 #include <memory>
-#include <random>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "brigade/Protocol/WebSocket.h"
+#include "tests/Protocol/WebSocketDeflateFixture.h"
+#include "tests/support/Allocations.h"
+#include "tests/support/ClientDeflate.h"
 #include "tests/support/CodecProperty.h"
 #include "tests/support/WebSocketFrames.h"
 
@@ -16,6 +17,7 @@ namespace brigade {
 namespace {
 
 using namespace std::string_literals;
+using testing::agreement;
 using testing::clientFrame;
 using testing::closePayload;
 using testing::CodecMemory;
@@ -25,110 +27,24 @@ using testing::CodecRun;
 using testing::describeWebSocket;
 using testing::kBinary;
 using testing::kFin;
+using testing::kNone;
 using testing::kPing;
 using testing::kRsv1;
+using testing::kTakeover;
 using testing::kText;
+using testing::lastWords;
+using testing::noiseOf;
+using testing::packed;
+using testing::packedFrame;
+using testing::Packer;
+using testing::proseOf;
 using testing::serverFrame;
+using testing::Unpacker;
+using testing::WebSocketDeflateFixture;
 using Strings = std::vector<std::string>;
-
-constexpr auto kNone = WebSocketContext::kNone;
-constexpr auto kTakeover = WebSocketContext::kTakeover;
 
 constexpr WebSocketLimits kSmall{
     .maxMessageSize = 1000, .maxFrameSize = 600, .maxFragments = 4};
-
-WebSocketAgreement agreement(WebSocketContext context, int bits = 15) {
-  return {.serverWindowBits = bits,
-          .clientWindowBits = bits,
-          .serverContext = context,
-          .clientContext = context};
-}
-
-// A client's zlib.
-class Packer {
- public:
-  explicit Packer(int bits = 15, int level = 9, int strategy = 0) {
-    EXPECT_EQ(
-        deflateInit2(&z_, level, Z_DEFLATED, -std::max(bits, 9), 8, strategy),
-        Z_OK);
-  }
-  Packer(const Packer&) = delete;
-  Packer& operator=(const Packer&) = delete;
-  ~Packer() { deflateEnd(&z_); }
-
-  std::string pack(std::string_view message, int flush = Z_SYNC_FLUSH) {
-    std::string packed;
-    z_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(message.data()));
-    z_.avail_in = static_cast<uInt>(message.size());
-    do {
-      char piece[4096];
-      z_.next_out = reinterpret_cast<Bytef*>(piece);
-      z_.avail_out = sizeof piece;
-      deflate(&z_, flush);
-      packed.append(piece, sizeof piece - z_.avail_out);
-    } while (z_.avail_out == 0);
-    if (flush == Z_SYNC_FLUSH) packed.resize(packed.size() - 4);
-    return packed;
-  }
-
- private:
-  z_stream z_{};
-};
-
-// A client's zlib, which holds back no more than its window.
-class Unpacker {
- public:
-  explicit Unpacker(int bits) { EXPECT_EQ(inflateInit2(&z_, -bits), Z_OK); }
-  Unpacker(const Unpacker&) = delete;
-  Unpacker& operator=(const Unpacker&) = delete;
-  ~Unpacker() { inflateEnd(&z_); }
-
-  std::string unpack(std::string packed) {
-    packed += "\0\0\xff\xff"s;
-    z_.next_in = reinterpret_cast<Bytef*>(packed.data());
-    z_.avail_in = static_cast<uInt>(packed.size());
-    std::string message;
-    int status = Z_OK;
-    do {
-      // One byte at a time, so that zlib must look it up in the window.
-      char byte = 0;
-      z_.next_out = reinterpret_cast<Bytef*>(&byte);
-      z_.avail_out = 1;
-      status = inflate(&z_, Z_SYNC_FLUSH);
-      if (z_.avail_out == 0) message += byte;
-    } while (status == Z_OK && z_.avail_out == 0);
-    EXPECT_TRUE(status == Z_OK || status == Z_BUF_ERROR) << status;
-    return message;
-  }
-  void reset() { inflateReset(&z_); }
-
- private:
-  z_stream z_{};
-};
-
-std::string packed(std::string_view message) { return Packer().pack(message); }
-
-std::string packedFrame(unsigned kind, std::string_view packed) {
-  return clientFrame(kFin | kRsv1 | kind, packed);
-}
-
-// Words that repeat at all distances.
-std::string proseOf(std::size_t size) {
-  std::minstd_rand random(7);
-  std::string prose;
-  while (prose.size() < size) {
-    prose += "word" + std::to_string(random() % 500) + " ";
-  }
-  prose.resize(size);
-  return prose;
-}
-
-std::string noiseOf(std::size_t size) {
-  std::minstd_rand random(3);
-  std::string noise;
-  while (noise.size() < size) noise += static_cast<char>(random() >> 8);
-  return noise;
-}
 
 constexpr const char* kReservedBits = "reserved bits are set";
 constexpr const char* kBadDeflate =
@@ -277,29 +193,8 @@ const std::vector<Case> kCases = {
      {"binary " + noiseOf(600)}},
 };
 
-class WebSocketDeflate : public ::testing::Test {
+class WebSocketDeflate : public WebSocketDeflateFixture {
  protected:
-  std::string lastWords(WebSocket& codec) {
-    Output out;
-    codec.refuse(Refusal::kMalformed, out);
-    std::string bytes;
-    for (const iovec& piece : out.pieces()) {
-      bytes.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
-    }
-    return bytes;
-  }
-
-  // The one message of the frames.
-  std::string receive(WebSocket& codec, const std::string& frames) {
-    CodecMemory memory;
-    CodecRun run(codec, memory, describeWebSocket);
-    run.feed(frames);
-    EXPECT_EQ(run.broken(), "");
-    EXPECT_EQ(run.result().malformed, "");
-    return run.result().messages.size() == 1 ? run.result().messages[0]
-                                             : "no message";
-  }
-
   WebSocketShared small_{kSmall};
 };
 
@@ -317,7 +212,8 @@ TEST_F(WebSocketDeflate, EachCaseGivesItsMessagesAndItsCloseCode) {
       EXPECT_EQ(run.result().messages, c.messages);
       EXPECT_EQ(run.result().malformed, c.malformed);
       if (!c.malformed.empty()) {
-        EXPECT_EQ(lastWords(codec), serverFrame(0x88, closePayload(c.code)));
+        EXPECT_EQ(lastWords(codec, Refusal::kMalformed),
+                  serverFrame(0x88, closePayload(c.code)));
       }
     }
   }
@@ -439,6 +335,29 @@ TEST_F(WebSocketDeflate, NoiseIsSentAsItIsUnlessTheWindowMustSeeIt) {
   EXPECT_EQ(CodecProperty::encoded(goesOn, noise)[0], '\xc1');
 }
 
+// Compressed, and then there was no room for it: the stream has seen what the
+// client has not.
+TEST_F(WebSocketDeflate, AMessageThatMemoryLacksForSpoilsNoneBehindIt) {
+  WebSocketShared shared({}, {.threshold = 0});
+  WebSocket codec(shared, agreement(kTakeover));
+  Unpacker client;
+  const std::string message = proseOf(5000);
+  const std::string lost = noiseOf(100'000);
+  const auto sent = [&](const std::string& text) {
+    const std::string frame = CodecProperty::encoded(codec, text);
+    const std::size_t header = frame[1] < 126 ? 2 : frame[1] == 126 ? 4 : 10;
+    return client.unpack(frame.substr(header));
+  };
+  ASSERT_EQ(sent(message), message);
+  Output out;
+  test::failAllocation(0);
+  EXPECT_THROW(codec.encode(lost, out), std::bad_alloc);
+  test::failNoAllocation();
+  const std::string end = lost.substr(lost.size() - 5000);
+  EXPECT_TRUE(sent(end) == end);
+  EXPECT_EQ(sent(message), message);
+}
+
 TEST_F(WebSocketDeflate, ManyLastBlocksAreRead) {
   std::string blocks;
   for (int i = 0; i < 100; ++i) blocks += "\xf3\x48\xcd\xc9\xc9\x07\0"s;
@@ -448,138 +367,6 @@ TEST_F(WebSocketDeflate, ManyLastBlocksAreRead) {
   WebSocket codec(shared, agreement(kTakeover));
   EXPECT_EQ(receive(codec, packedFrame(kText, blocks + "\0"s)),
             "text " + hellos);
-}
-
-// The sanitizers hold on to memory that was given back, and copy where
-// realloc(3) moves pages.
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t kWaste = 4;
-#else
-constexpr std::size_t kWaste = 1;
-#endif
-
-class Bomb : public WebSocketDeflate {
- protected:
-  static constexpr std::size_t kMebi = 1 << 20;
-
-  static std::size_t allocated() {
-    const struct mallinfo2 info = ::mallinfo2();
-    return info.uordblks + info.hblkhd;
-  }
-
-  // 1 GiB of zeros in 1 MiB.
-  static const std::string& bomb() {
-    static const std::string packed = [] {
-      Packer packer;
-      const std::string zeros(16 * kMebi, '\0');
-      std::string all;
-      for (int i = 0; i < 64; ++i) all += packer.pack(zeros, Z_NO_FLUSH);
-      all += packer.pack("");
-      return all;
-    }();
-    return packed;
-  }
-
-  static std::size_t peakOfThisProcess() {
-    std::size_t peak = 0;
-    char line[256];
-    std::FILE* status = std::fopen("/proc/self/status", "r");
-    while (std::fgets(line, sizeof line, status) != nullptr) {
-      std::sscanf(line, "VmHWM: %zu kB", &peak);
-    }
-    std::fclose(status);
-    return peak * 1024;
-  }
-  static void forgetPeak() {
-    std::FILE* file = std::fopen("/proc/self/clear_refs", "w");
-    ASSERT_NE(file, nullptr);
-    std::fputs("5", file);
-    std::fclose(file);
-  }
-};
-
-TEST_F(Bomb, OfOneFrameEndsWith1009AndCostsLessThanAMessage) {
-  ASSERT_LE(bomb().size(), 1.1 * kMebi);
-  WebSocketShared shared(
-      {.maxMessageSize = 8 * kMebi, .maxFrameSize = 8 * kMebi});
-  for (const auto context : {kNone, kTakeover}) {
-    WebSocket codec(shared, agreement(context));
-    std::string frame = packedFrame(kBinary, bomb());
-    ASSERT_EQ(codec.input(frame).kind, Packet::Kind::kWhole);
-    forgetPeak();
-    const std::size_t before = peakOfThisProcess();
-    EXPECT_THROW(codec.decode(frame), ProtocolError);
-    EXPECT_LE(peakOfThisProcess() - before, kWaste * 4 * kMebi);
-    EXPECT_EQ(lastWords(codec), serverFrame(0x88, closePayload(1009)));
-  }
-}
-
-TEST_F(Bomb, OfFragmentsEndsWith1009AndCostsLessThanAMessage) {
-  WebSocketShared shared(
-      {.maxMessageSize = 8 * kMebi, .maxFrameSize = 8 * kMebi});
-  WebSocket codec(shared, agreement(kTakeover));
-  std::string frames;
-  constexpr std::size_t kPiece = 1000;
-  for (std::size_t at = 0; at < bomb().size(); at += kPiece) {
-    const bool last = at + kPiece >= bomb().size();
-    frames += clientFrame((last ? kFin : 0) | (at == 0 ? kRsv1 | kBinary : 0),
-                          bomb().substr(at, kPiece));
-  }
-  forgetPeak();
-  const std::size_t before = peakOfThisProcess();
-  std::span<char> rest(frames);
-  Packet packet = codec.input({rest.data(), rest.size()});
-  while (packet.kind == Packet::Kind::kSilent) {
-    rest = rest.subspan(packet.length);
-    packet = codec.input({rest.data(), rest.size()});
-  }
-  ASSERT_EQ(packet.kind, Packet::Kind::kWhole);
-  EXPECT_THROW(codec.decode(rest), ProtocolError);
-  EXPECT_LE(peakOfThisProcess() - before, kWaste * 6 * kMebi);
-  EXPECT_EQ(lastWords(codec), serverFrame(0x88, closePayload(1009)));
-}
-
-TEST_F(Bomb, AMessageThatJustFitsArrives) {
-  WebSocketShared shared(
-      {.maxMessageSize = 8 * kMebi, .maxFrameSize = 8 * kMebi});
-  WebSocket codec(shared, agreement(kTakeover));
-  const std::string zeros(8 * kMebi, '\0');
-  EXPECT_EQ(receive(codec, packedFrame(kBinary, packed(zeros))).size(),
-            zeros.size() + 7);
-  const std::string prose = proseOf(3 * kMebi);
-  EXPECT_TRUE(receive(codec, packedFrame(kText, packed(prose))) ==
-              "text " + prose);
-}
-
-TEST_F(Bomb, ConnectionsThatAreIdleAgainHoldNoMemory) {
-  WebSocketShared shared;
-  std::vector<std::unique_ptr<WebSocket>> codecs;
-  for (int i = 0; i < 1000; ++i) {
-    codecs.push_back(std::make_unique<WebSocket>(shared));
-  }
-  const std::string half(10000, 'x');
-  const std::string first = clientFrame(kText, half);
-  std::string last = clientFrame(kFin, half);
-  receive(*codecs[0], first + last);
-  const std::size_t before = allocated();
-  for (const auto& codec : codecs) {
-    std::string end = last;
-    ASSERT_EQ(codec->input(first).kind, Packet::Kind::kSilent);
-    ASSERT_EQ(codec->input(end).kind, Packet::Kind::kWhole);
-    ASSERT_EQ(codec->decode(end).data().size(), 2 * half.size());
-  }
-  EXPECT_LE(allocated() - before, 2 * half.size());
-}
-
-// One large message is not kept for ever; a small one is, for its memory.
-TEST_F(Bomb, TheMemoryOfALargeMessageGoesWithTheNextInput) {
-  WebSocketShared shared;
-  WebSocket codec(shared, agreement(kNone));
-  const std::size_t before = allocated();
-  receive(codec, packedFrame(kBinary, packed(std::string(8 * kMebi, 'x'))));
-  std::string ping = clientFrame(kFin | kPing, "");
-  ASSERT_EQ(codec.input(ping).kind, Packet::Kind::kWhole);
-  EXPECT_LE(allocated() - before, kMebi);
 }
 
 }  // namespace

@@ -231,14 +231,28 @@ TEST_F(FileSessionStoreTest, AFolderThatIsRefusedIsNotLeftBehind) {
   EXPECT_TRUE(fs::exists(folder)) << "it was there before";
 }
 
+TEST_F(FileSessionStoreTest, AFolderThatIsRemovedIsMadeAgain) {
+  create(1, now + seconds(10));
+  fs::remove_all(folder);
+  EXPECT_EQ(loaded(id(1)), "none");
+  EXPECT_EQ(store.replace(id(1), "back", now + seconds(10)),
+            std::errc::no_such_file_or_directory);
+  create(2, now + seconds(10));
+  EXPECT_EQ(loaded(id(2)), "data");
+  struct stat info {};
+  ASSERT_EQ(::stat(folder.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0700u);
+}
+
 TEST_F(FileSessionStoreTest, SaysWhatWentWrongAndLeavesNothing) {
   const std::string large(FileSessionStore::kMaxBytes + 1, 'x');
   EXPECT_EQ(store.create(id(1), large, now), std::errc::file_too_large);
   EXPECT_EQ(count(), 0U);
   fs::remove(folder);
-  EXPECT_TRUE(store.create(id(1), "data", now));
   EXPECT_THROW(store.prepareProcess(), std::system_error);
   EXPECT_THROW(store.collect(now, 10), std::system_error);
+  std::ofstream(folder) << "no folder";
+  EXPECT_TRUE(store.create(id(1), "data", now));
 }
 
 #ifndef __SANITIZE_ADDRESS__  // which ends the process instead

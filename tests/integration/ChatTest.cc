@@ -29,7 +29,7 @@ constexpr unsigned kClose = 0x88;
 // One page.
 class Visitor {
  public:
-  explicit Visitor(std::uint16_t port) : wire_(Wire::toPort(port)) {
+  explicit Visitor(std::uint16_t port) : wire_(Wire(port)) {
     const auto answer = openWebSocket(wire_, "/socket");
     EXPECT_TRUE(answer && answer->status == 101);
   }
@@ -391,13 +391,13 @@ TEST_F(ChatTest, WhoIsInARoomMayNotSayJustAnything) {
 // ---- The page
 
 TEST_F(ChatTest, ThePageComesWithItsHeaders) {
-  const Answer page = WebClient(chat_.port()).get("/");
-  EXPECT_EQ(page.status, 200u);
+  const HttpAnswer page = WebClient(chat_.port()).get("/");
+  EXPECT_EQ(page.status, 200);
   EXPECT_EQ(page.field("Content-Type"), "text/html; charset=utf-8");
   EXPECT_EQ(page.field("X-Content-Type-Options"), "nosniff");
   EXPECT_EQ(page.field("Referrer-Policy"), "no-referrer");
   EXPECT_EQ(page.field("Cache-Control"), "no-cache");
-  const std::string policy = page.field("Content-Security-Policy");
+  const std::string policy = page.field("Content-Security-Policy").value_or("");
   EXPECT_TRUE(policy.starts_with("default-src 'none'; connect-src 'self';"));
   EXPECT_EQ(policy.find("unsafe"), std::string::npos);
   EXPECT_TRUE(page.body.starts_with("<!DOCTYPE html>"));
@@ -423,9 +423,9 @@ for element in "style", "script":
 
 TEST_F(ChatTest, OtherPathsAreNotFound) {
   for (const char* path : {"/chat.html", "/socket", "/../", "/favicon.ico"}) {
-    EXPECT_EQ(WebClient(chat_.port()).get(path).status, 404u) << path;
+    EXPECT_EQ(WebClient(chat_.port()).get(path).status, 404) << path;
   }
-  Wire wire = Wire::toPort(chat_.port());
+  Wire wire = Wire(chat_.port());
   const auto answer = openWebSocket(wire, "/");
   EXPECT_TRUE(answer && answer->status == 404);
 }
@@ -437,7 +437,7 @@ TEST_F(ChatTest, OnlyItsOwnPageMayConnect) {
       {"http://b/http://a", 403},
   };
   for (const auto& [origin, status] : cases) {
-    Wire wire = Wire::toPort(chat_.port());
+    Wire wire = Wire(chat_.port());
     const auto answer =
         openWebSocket(wire, "/socket", "Origin: " + origin + "\r\n");
     EXPECT_TRUE(answer && answer->status == status) << origin;

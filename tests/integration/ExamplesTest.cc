@@ -8,9 +8,9 @@
 
 #include <fstream>
 
-#include "tests/support/Client.h"
 #include "tests/support/Program.h"
 #include "tests/support/TempDirectory.h"
+#include "tests/support/Wire.h"
 
 namespace brigade::test {
 namespace {
@@ -69,7 +69,7 @@ TEST(ExamplesTest, EchoLosesNothingToASlowReader) {
 TEST(ExamplesTest, EchoReadsOnWhenItsClientDoes) {
   Program echo(example("echo"));
   echo.start({"--listen", "tcp://127.0.0.1:0"});
-  Client client(echo.port());
+  Wire client(echo.port());
   // Until it is not read from any more.
   const std::string piece(64 * 1024, 'x');
   std::size_t sent = 0;

@@ -4,21 +4,16 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <iterator>
 #include <memory>
 #include <set>
-#include <thread>
 
-#include "tests/support/Client.h"
-#include "tests/support/Program.h"
+#include "tests/integration/FaultFixture.h"
 
 namespace brigade::test {
 namespace {
@@ -27,78 +22,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-class FaultTest : public ::testing::Test {
- protected:
-  Program program{BRIGADE_SUBJECT};
-
-  // A client of the worker process with this pid.
-  std::unique_ptr<Client> clientOf(pid_t pid) {
-    for (int i = 0; i < 500; ++i) {
-      auto client = std::make_unique<Client>(program.port());
-      if (client->ask("pid") == std::to_string(pid)) return client;
-    }
-    ADD_FAILURE() << "no connection reached worker " << pid;
-    return nullptr;
-  }
-
-  std::size_t logLines(const std::string& text) const {
-    const std::string log = program.log();
-    std::size_t count = 0;
-    for (std::size_t at = 0; (at = log.find(text, at)) != std::string::npos;
-         at += text.size()) {
-      ++count;
-    }
-    return count;
-  }
-
-  std::uint64_t total(const char* figure) const {
-    return program.status().at("totals").at(figure).get<std::uint64_t>();
-  }
-};
-
-// Clients that ask until they are told to stop, on connections of their own.
-class Load {
- public:
-  enum class Kind { kKept, kNewEach };
-
-  Load(std::uint16_t port, int clients, Kind kind) {
-    for (int i = 0; i < clients; ++i) {
-      threads_.emplace_back([this, port, kind] {
-        // A kept connection lives for a while, as clients' do.
-        constexpr int kRequests = 50;
-        while (!stop_) ask(port, kind == Kind::kKept ? kRequests : 1);
-      });
-    }
-  }
-  ~Load() { stop(); }
-
-  void stop() {
-    stop_ = true;
-    for (std::thread& thread : threads_) {
-      if (thread.joinable()) thread.join();
-    }
-  }
-  std::uint64_t answered() const { return answered_; }
-  std::uint64_t failed() const { return failed_; }
-
- private:
-  void ask(std::uint16_t port, int requests) {
-    Client client(port);
-    for (int i = 0; i < requests && !stop_; ++i) {
-      if (client.connected() && client.ask("echo x") == "x") {
-        ++answered_;
-      } else {
-        ++failed_;
-        return;
-      }
-    }
-  }
-
-  std::atomic<bool> stop_{false};
-  std::atomic<std::uint64_t> answered_{0};
-  std::atomic<std::uint64_t> failed_{0};
-  std::vector<std::thread> threads_;
-};
+class FaultTest : public FaultFixture {};
 
 // ---- Deaths
 
@@ -132,7 +56,7 @@ TEST_F(FaultTest, AllWorkersKilledAtOnceComeBack) {
   const auto pids = program.workerPids();
   for (const pid_t pid : pids) ::kill(pid, SIGKILL);
   // A connection made now waits in the queue that the master keeps.
-  EXPECT_EQ(Client(program.port()).ask("echo back"), "back");
+  EXPECT_EQ(Wire(program.port()).ask("echo back"), "back");
   ASSERT_TRUE(eventually([&] {
     const auto workers = program.status().at("workers");
     return std::all_of(workers.begin(), workers.end(), [&](const auto& w) {
@@ -147,22 +71,22 @@ TEST_F(FaultTest, WorkersLeaveWhenTheMasterIsKilled) {
   program.start({"--workers", "3"});
   const auto pids = program.workerPids();
   const std::uint16_t port = program.port();
-  Client client(port);
+  Wire client(port);
   ASSERT_EQ(client.ask("echo x"), "x");
   ::kill(program.masterPid(), SIGKILL);
   EXPECT_EQ(program.wait(), -SIGKILL);
   for (const pid_t pid : pids) {
     EXPECT_TRUE(eventually([pid] { return !processExists(pid); }));
   }
-  EXPECT_FALSE(Client(port).connected());
+  EXPECT_FALSE(Wire(port).connected());
   program.start({"--listen", "text://127.0.0.1:" + std::to_string(port)});
-  EXPECT_EQ(Client(port).ask("echo again"), "again");
+  EXPECT_EQ(Wire(port).ask("echo again"), "again");
 }
 
 TEST_F(FaultTest, AStuckWorkerLeavesAsWellWhenTheMasterIsKilled) {
   program.start({"--stop-timeout", "1"});
   const pid_t pid = program.workerPid(1);
-  Client client(program.port());
+  Wire client(program.port());
   ASSERT_TRUE(client.send("spin 60000\n"));
   ASSERT_TRUE(eventually([&] {
     return program.status().at("workers").at(0).at("state") == "busy";
@@ -199,7 +123,7 @@ TEST_F(FaultTest, AWorkerThatDiesAtEveryStartIsHeldBack) {
   EXPECT_EQ(logLines("worker 2, pid"), 8u) << "one line a death";
   // Its siblings take what the kernel puts into its queue.
   for (int i = 0; i < 30; ++i) {
-    ASSERT_EQ(Client(program.port()).ask("echo others"), "others") << i;
+    ASSERT_EQ(Wire(program.port()).ask("echo others"), "others") << i;
   }
   EXPECT_EQ(program.command({"stop"}).code, 0);
   EXPECT_EQ(program.wait(), 0);
@@ -213,7 +137,7 @@ TEST_F(FaultTest, ASlotThatRecoversAcceptsForItselfAgain) {
   ::kill(first[0], SIGKILL);
   ASSERT_TRUE(eventually([&] { return logLines("poisoned") >= 3; }));
   for (int i = 0; i < 20; ++i) {
-    ASSERT_EQ(Client(program.port()).ask("pid"), std::to_string(first[1]));
+    ASSERT_EQ(Wire(program.port()).ask("pid"), std::to_string(first[1]));
   }
   // The helper goes as well, and nobody is left to help; then both are back.
   ::kill(first[1], SIGKILL);
@@ -226,7 +150,7 @@ TEST_F(FaultTest, ASlotThatRecoversAcceptsForItselfAgain) {
   const auto second = program.workerPids();
   std::set<std::string> answering;
   for (int i = 0; i < 100; ++i) {
-    answering.insert(Client(program.port()).ask("pid").value_or("nobody"));
+    answering.insert(Wire(program.port()).ask("pid").value_or("nobody"));
   }
   EXPECT_EQ(answering, (std::set<std::string>{std::to_string(second[0]),
                                               std::to_string(second[1])}));
@@ -245,7 +169,7 @@ TEST_F(FaultTest, BackOffHarmsNobodyWhereAllShareOneSocket) {
              own.status().at("workers").at(0).at("restarts") > 2;
     })) << own.log();
     for (int i = 0; i < 10; ++i) {
-      ASSERT_EQ(Client(own.port()).ask("echo x"), "x") << mode;
+      ASSERT_EQ(Wire(own.port()).ask("echo x"), "x") << mode;
     }
     EXPECT_EQ(own.log().find("exception"), std::string::npos) << own.log();
   }
@@ -270,7 +194,7 @@ TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
       program.status().at("workers").at(2).at("address").get<std::string>();
   const auto second =
       static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
-  Client busy(program.port());
+  Wire busy(program.port());
   ASSERT_TRUE(busy.send("spin 3000\n"));
   ASSERT_TRUE(eventually([&] {
     const auto workers = program.status().at("workers");
@@ -282,7 +206,7 @@ TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
   EXPECT_EQ(program.wait(), -SIGKILL);
   ASSERT_TRUE(eventually([&] { return !processExists(pids[2]); }));
   // The spinning process of the first service does not hold it.
-  EXPECT_FALSE(Client(second).connected());
+  EXPECT_FALSE(Wire(second).connected());
   for (const pid_t pid : pids) {
     EXPECT_TRUE(eventually([pid] { return !processExists(pid); }));
   }
@@ -290,9 +214,9 @@ TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
 
 TEST_F(FaultTest, AThrowingCallbackCostsItsConnectionOnly) {
   program.start({"--workers", "1"});
-  Client innocent(program.port());
+  Wire innocent(program.port());
   ASSERT_EQ(innocent.ask("echo 1"), "1");
-  Client guilty(program.port());
+  Wire guilty(program.port());
   ASSERT_TRUE(guilty.send("throw\n"));
   EXPECT_EQ(guilty.rest(), "");
   EXPECT_EQ(innocent.ask("echo 2"), "2");
@@ -304,7 +228,7 @@ TEST_F(FaultTest, AThrowingCallbackCostsItsConnectionOnly) {
 
 TEST_F(FaultTest, ALyingFrameEndsWithAReasonInTheLog) {
   program.start({"--workers", "1", "--listen", "frame://127.0.0.1:0"});
-  Client liar(program.port());
+  Wire liar(program.port());
   ASSERT_TRUE(liar.send(std::string("\0\0\0\1", 4)));
   EXPECT_EQ(liar.rest(), "");
   EXPECT_EQ(total("protocolErrors"), 1u);
@@ -314,9 +238,9 @@ TEST_F(FaultTest, ALyingFrameEndsWithAReasonInTheLog) {
 
 TEST_F(FaultTest, ALineThatNeverEndsIsCutOff) {
   program.start({"--workers", "1"});
-  Client innocent(program.port());
+  Wire innocent(program.port());
   ASSERT_EQ(innocent.ask("echo 1"), "1");
-  Client endless(program.port());
+  Wire endless(program.port());
   const std::string part(1024 * 1024, 'x');
   bool cut = false;
   for (int i = 0; i < 64 && !cut; ++i) cut = !endless.send(part);
@@ -332,7 +256,7 @@ TEST_F(FaultTest, ResetsByTheThousandLeaveNothing) {
   const std::size_t before = descriptorCount(pid);
   constexpr int kResets = 20'000;
   for (int i = 0; i < kResets; ++i) {
-    Client client(program.port());
+    Wire client(program.port());
     ASSERT_TRUE(client.connected());
     client.send("echo x\n");
     client.reset();
@@ -357,13 +281,13 @@ TEST_F(FaultTest, ReadersThatStopReadingCostLittleMemory) {
 #else
   constexpr std::size_t kMost = 20'000'000;
 #endif
-  std::vector<Client> readers;
+  std::vector<Wire> readers;
   for (std::size_t i = 0; i < kReaders; ++i) {
     readers.emplace_back(program.port());
     ASSERT_EQ(readers.back().ask("echo x"), "x");
   }
   const std::size_t before = residentBytes(pid);
-  for (Client& reader : readers) {
+  for (Wire& reader : readers) {
     ASSERT_TRUE(reader.send("big " + std::to_string(kWanted) + "\n"));
   }
   const auto count = [&](const std::string& event) {
@@ -377,7 +301,7 @@ TEST_F(FaultTest, ReadersThatStopReadingCostLittleMemory) {
   ASSERT_TRUE(eventually([&] { return count("onBufferFull") == kReaders; }));
   EXPECT_LE(residentBytes(pid) - before, kMost);
   EXPECT_EQ(count("onBufferDrain"), 0u);
-  EXPECT_EQ(Client(program.port()).ask("echo fine"), "fine");
+  EXPECT_EQ(Wire(program.port()).ask("echo fine"), "fine");
   // One of them reads on, and gets it all.
   std::size_t heard = 0;
   char bytes[65536];
@@ -405,7 +329,7 @@ TEST_F(FaultTest, TenThousandConnectionsAreOpenAtOnce) {
   program.start({"--workers", "2"});
   const std::size_t most =
       std::min<std::size_t>(kConnections, files.rlim_cur - 100);
-  std::vector<Client> clients;
+  std::vector<Wire> clients;
   clients.reserve(most);
   for (std::size_t i = 0; i < most; ++i) {
     clients.emplace_back(program.port());
@@ -432,7 +356,7 @@ TEST_F(FaultTest, WithoutDescriptorsAcceptingPausesAndResumes) {
   ::setrlimit(RLIMIT_NOFILE, &before);
   const pid_t pid = program.workerPid(1);
   const std::uint16_t port = program.port();
-  std::vector<Client> clients;
+  std::vector<Wire> clients;
   for (int i = 0; i < 80; ++i) clients.emplace_back(port);
   ASSERT_TRUE(eventually([&] { return logLines("accepting pauses") == 1; }));
   EXPECT_EQ(clients[0].ask("echo served"), "served");
@@ -452,11 +376,11 @@ TEST_F(FaultTest, WithoutDescriptorsAcceptingPausesAndResumes) {
 
 TEST_F(FaultTest, AFullProcessLeavesConnectionsInTheQueue) {
   program.start({"--workers", "1"}, {"MAX_CONNECTIONS=2"});
-  auto first = std::make_unique<Client>(program.port());
-  Client second(program.port());
+  auto first = std::make_unique<Wire>(program.port());
+  Wire second(program.port());
   EXPECT_EQ(first->ask("echo 1"), "1");
   EXPECT_EQ(second.ask("echo 2"), "2");
-  Client third(program.port());
+  Wire third(program.port());
   ASSERT_TRUE(third.send("echo 3\n"));
   EXPECT_EQ(second.ask("echo still"), "still");
   EXPECT_EQ(total("connections"), 2u);
@@ -468,143 +392,12 @@ TEST_F(FaultTest, AFullDiskUnderTheLogStopsNothing) {
   if (!std::filesystem::exists("/dev/full")) FAIL() << "no /dev/full";
   program.launch({"--workers", "1", "--log-file", "/dev/full"});
   ASSERT_TRUE(eventually([&] { return !program.status().is_null(); }));
-  Client bad(program.port());
+  Wire bad(program.port());
   ASSERT_TRUE(bad.send("throw\n"));
   EXPECT_EQ(bad.rest(), "");
-  EXPECT_EQ(Client(program.port()).ask("echo fine"), "fine");
+  EXPECT_EQ(Wire(program.port()).ask("echo fine"), "fine");
   EXPECT_EQ(program.command({"stop"}).code, 0);
   EXPECT_EQ(program.wait(), 0);
-}
-
-// ---- Reloads
-
-struct ReloadCase {
-  const char* acceptMode;
-  int workers;
-  Load::Kind kind;
-};
-
-class ReloadTest : public FaultTest,
-                   public ::testing::WithParamInterface<ReloadCase> {};
-
-TEST_P(ReloadTest, AHundredReloadsUnderLoadLoseNothing) {
-  const ReloadCase& c = GetParam();
-  program.start({"--workers", std::to_string(c.workers)},
-                {std::string("ACCEPT_MODE=") + c.acceptMode});
-  Load load(program.port(), 4, c.kind);
-  for (int i = 0; i < 100; ++i) {
-    const Outcome outcome = program.command({"reload"});
-    ASSERT_EQ(outcome.code, 0) << outcome.err;
-  }
-  load.stop();
-  EXPECT_EQ(load.failed(), 0u);
-  EXPECT_GT(load.answered(), 1000u);
-  const auto workers = program.status().at("workers");
-  ASSERT_EQ(workers.size(), static_cast<std::size_t>(c.workers));
-  for (const auto& worker : workers) {
-    EXPECT_EQ(worker.at("generation"), 101);
-    EXPECT_EQ(worker.at("restarts"), 0);
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Modes, ReloadTest,
-    ::testing::Values(ReloadCase{"reusePort", 1, Load::Kind::kNewEach},
-                      ReloadCase{"reusePort", 4, Load::Kind::kNewEach},
-                      ReloadCase{"reusePort", 1, Load::Kind::kKept},
-                      ReloadCase{"reusePort", 4, Load::Kind::kKept},
-                      ReloadCase{"shared", 1, Load::Kind::kNewEach},
-                      ReloadCase{"shared", 4, Load::Kind::kKept},
-                      ReloadCase{"locked", 1, Load::Kind::kKept},
-                      ReloadCase{"locked", 4, Load::Kind::kNewEach}),
-    [](const auto& test) {
-      return std::string(test.param.acceptMode) +
-             std::to_string(test.param.workers) +
-             (test.param.kind == Load::Kind::kKept ? "Kept" : "New");
-    });
-
-TEST_F(FaultTest, AReloadWhoseSuccessorFailsChangesNothing) {
-  // From now on every new process fails.
-  const std::string poison = program.directory() + "/poison.log";
-  program.start({"--workers", "2"}, {"FAIL_IF_EXISTS=" + poison});
-  const auto pids = program.workerPids();
-  std::ofstream(poison) << "x";
-  Client kept(program.port());
-  ASSERT_EQ(kept.ask("echo x"), "x");
-  const Outcome outcome = program.command({"reload"});
-  EXPECT_EQ(outcome.code, 1);
-  EXPECT_NE(outcome.err.find("poisoned"), std::string::npos) << outcome.err;
-  EXPECT_EQ(program.workerPids(), pids);
-  EXPECT_EQ(Client(program.port()).ask("echo on"), "on");
-  EXPECT_TRUE(eventually([&] { return total("connections") == 1; }))
-      << "the failed one wrote into the figures";
-  EXPECT_NE(program.command({"status"}).out.find("reload failed"),
-            std::string::npos);
-  std::filesystem::remove(poison);
-  EXPECT_EQ(program.command({"reload"}).code, 0);
-  EXPECT_NE(program.workerPids(), pids);
-}
-
-TEST_F(FaultTest, AfterAReloadIdleWorkersAreReadyAndNotBusy) {
-  program.start({"--workers", "3"});
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(program.command({"reload"}).code, 0);
-    const auto states = [&] {
-      std::string all;
-      const auto status = program.status();
-      for (const auto& worker : status.at("workers")) {
-        all += worker.at("state").get<std::string>() + " ";
-      }
-      return all;
-    };
-    EXPECT_TRUE(eventually([&] { return states() == "ready ready ready "; }))
-        << states();
-  }
-}
-
-TEST_F(FaultTest, AWorkerThatIsNotReloadableStays) {
-  const std::string events = program.directory() + "/events.log";
-  program.start({"--workers", "1"}, {"RELOADABLE=no", "EVENT_LOG=" + events});
-  const auto pids = program.workerPids();
-  EXPECT_EQ(program.command({"reload"}).code, 0);
-  EXPECT_TRUE(eventually([&] {
-    std::ifstream file(events);
-    for (std::string line; std::getline(file, line);) {
-      if (line.ends_with("onWorkerReload")) return true;
-    }
-    return false;
-  }));
-  EXPECT_EQ(program.workerPids(), pids);
-}
-
-TEST_F(FaultTest, SignalsAtAnyMomentOfTheStartEndInAStop) {
-  const auto files = [](const Program& of) {
-    const std::filesystem::directory_iterator begin(of.directory());
-    return std::distance(begin, {});
-  };
-  const std::function<bool(const Program&)> moments[] = {
-      [](const Program&) { return true; },
-      // The log of its errors is the first file; its own come one by one.
-      [&](const Program& of) { return files(of) > 1; },
-      [&](const Program& of) { return files(of) > 2; },
-      [](const Program& of) { return !childrenOf(of.masterPid()).empty(); },
-      [](const Program& of) { return childrenOf(of.masterPid()).size() > 1; },
-      [](const Program& of) { return childrenOf(of.masterPid()).size() > 2; },
-      [](const Program& of) { return !of.status().is_null(); },
-  };
-  for (const auto& moment : moments) {
-    for (int round = 0; round < 3; ++round) {
-      Program own(BRIGADE_SUBJECT);
-      own.launch({"--workers", "3"});
-      // Without a pause between two looks: a moment is soon gone.
-      const auto deadline = Clock::now() + seconds(20);
-      while (!moment(own)) ASSERT_LT(Clock::now(), deadline) << own.log();
-      ::kill(own.masterPid(), SIGTERM);
-      const int code = own.wait();
-      // Before run() has its signals, TERM ends it as it ends any program.
-      EXPECT_TRUE(code == 0 || code == -SIGTERM) << code << "\n" << own.log();
-    }
-  }
 }
 
 }  // namespace

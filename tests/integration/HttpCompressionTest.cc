@@ -47,7 +47,7 @@ class HttpCompressionTest : public ::testing::Test {
     environment.emplace_back("ASAN_OPTIONS=quarantine_size_mb=0");
     subject_.start({"--listen", "http://127.0.0.1:0", "--workers", "1"},
                    environment);
-    wire_ = std::make_unique<Wire>(Wire::toPort(subject_.port()));
+    wire_ = std::make_unique<Wire>(Wire(subject_.port()));
   }
 
   HttpAnswer ask(const std::string& request,
@@ -210,6 +210,33 @@ TEST_F(HttpCompressionTest, AnAnswerThatEndsInsideOnBufferFullIsWhole) {
   expectPacked(ask(get("/text/5000")), text(5000));
 }
 
+// Before its head it is 500, behind that it is cut; and others are served.
+TEST_F(HttpCompressionTest, WithoutMemoryAnAnswerEndsAndNoOther) {
+  start();
+  const pid_t worker = subject_.workerPid(1);
+  unsigned refused = 0;
+  unsigned cut = 0;
+  std::optional<HttpAnswer> answer;
+  do {
+    ASSERT_LT(refused + cut, 100u) << "never succeeds";
+    Wire wire = Wire(subject_.port());
+    const std::string which = std::to_string(refused + cut);
+    ASSERT_TRUE(wire.send(get("/text/5000") + get("/text-starved/" + which)));
+    answer = nextAnswer(wire);
+    ASSERT_TRUE(answer);
+    expectPacked(*answer, text(5000));
+    answer = nextAnswer(wire);
+    if (!answer) ++cut;
+    if (answer && answer->status == 500) ++refused;
+    if (answer && answer->status == 200) break;
+    EXPECT_TRUE(wire.isClosed());
+  } while (true);
+  expectPacked(*answer, text(5000));
+  EXPECT_GT(refused, 1u);
+  EXPECT_EQ(subject_.status().at("totals").at("exceptions"), refused + cut);
+  EXPECT_EQ(subject_.workerPid(1), worker);
+}
+
 TEST_F(HttpCompressionTest, EventsAreNot) {
   start();
   const HttpAnswer answer = ask(get("/text-events"));
@@ -224,8 +251,8 @@ TEST_F(HttpCompressionTest, AnIdleConnectionHasNoStream) {
   const std::size_t before = residentBytes(subject_.workerPid(1));
   std::vector<std::unique_ptr<Wire>> idle;
   for (int i = 0; i < 200; ++i) {
-    idle.push_back(std::exchange(
-        wire_, std::make_unique<Wire>(Wire::toPort(subject_.port()))));
+    idle.push_back(
+        std::exchange(wire_, std::make_unique<Wire>(Wire(subject_.port()))));
     expectPacked(ask(get("/text-pieces/100")), repeated(100));
   }
   EXPECT_LT(residentBytes(subject_.workerPid(1)), before + (4 << 20));

@@ -17,7 +17,7 @@ TEST_F(HttpConnectionTest, OneRequestHasOneAnswer) {
 TEST_F(HttpConnectionTest, AnAnswerInPiecesIsChunked) {
   program.start();
   WebClient client = connect();
-  const Answer answer = client.get("/pieces");
+  const HttpAnswer answer = client.get("/pieces");
   EXPECT_EQ(answer.field("Transfer-Encoding"), "chunked");
   EXPECT_EQ(answer.body, "one two");
   EXPECT_EQ(client.get("/users/me").body, "you");
@@ -27,8 +27,10 @@ TEST_F(HttpConnectionTest, ForHttp10PiecesLastUntilTheEnd) {
   program.start();
   WebClient client = connect();
   ASSERT_TRUE(client.send("GET /pieces HTTP/1.0\r\n\r\n"));
-  EXPECT_EQ(client.answer().field("Transfer-Encoding"), "");
-  EXPECT_EQ(client.rest(), "one two");
+  const HttpAnswer answer = client.answer();
+  EXPECT_EQ(answer.field("Transfer-Encoding"), std::nullopt);
+  EXPECT_TRUE(answer.untilClose);
+  EXPECT_EQ(answer.body, "one two");
 }
 
 TEST_F(HttpConnectionTest, HeadHasTheHeadOnly) {
@@ -47,7 +49,7 @@ TEST_F(HttpConnectionTest, HeadHasTheHeadOnly) {
 TEST_F(HttpConnectionTest, EventsHaveNameIdAndEveryLine) {
   program.start();
   WebClient client = connect();
-  const Answer answer = client.get("/events");
+  const HttpAnswer answer = client.get("/events");
   EXPECT_EQ(answer.field("Content-Type"), "text/event-stream");
   EXPECT_EQ(answer.body, "event: news\nid: 7\ndata: two\ndata: lines\n\n");
 }
@@ -63,7 +65,7 @@ TEST_F(HttpConnectionTest, AClientThatLeavesBeforeItsAnswerHarmsNobody) {
   {
     WebClient client = connect();
     ASSERT_TRUE(client.send("GET /late/50 HTTP/1.1\r\nHost: a\r\n\r\n"));
-    client.client().reset();
+    client.reset();
   }
   WebClient other = connect();
   EXPECT_EQ(other.get("/late/100").body, "late 100");

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ class HttpFileTest : public ::testing::Test {
     wire_ = std::make_unique<Wire>(connect());
   }
 
-  Wire connect() { return Wire::toPort(subject_.port()); }
+  Wire connect() { return Wire(subject_.port()); }
 
   void write(const std::string& name, const std::string& content) {
     std::ofstream(files_ / name, std::ios::binary) << content;
@@ -156,7 +157,7 @@ TEST_F(HttpFileTest, WhatMayNotBeReadIsForbidden) {
   std::vector<std::string> environment = {"FILES=" + files_.name()};
   if (::geteuid() == 0) environment.push_back("SERVER_USER=nobody");
   other.start({"--listen", "http://127.0.0.1:0"}, environment);
-  *wire_ = Wire::toPort(other.port());
+  *wire_ = Wire(other.port());
   EXPECT_EQ(ask(get("/file/digits.txt")).status, 403);
   EXPECT_EQ(ask(get("/files/digits.txt")).status, 403);
 }
@@ -378,6 +379,38 @@ TEST_F(HttpFileTest, WhoDoesNotReadKeepsOneFileOpen) {
   EXPECT_EQ(descriptorCount(worker), before + 1);
   wire_->close();
   EXPECT_TRUE(eventually([&] { return descriptorCount(worker) < before; }));
+}
+
+TEST_F(HttpFileTest, ManyRangesKeepOneFileOpen) {
+  writeLarge("large", 64 << 20);
+  EXPECT_EQ(outcome(get("/")), "200 hello");
+  const pid_t worker = subject_.workerPid(1);
+  const std::size_t before = descriptorCount(worker);
+  const std::string ranges =
+      "Range: bytes=0-19999999,20000000-39999999,40000000-59999999\r\n";
+  ASSERT_TRUE(wire_->send(get("/file/large", ranges) + get("/")));
+  ASSERT_TRUE(wire_->receiveAtLeast(1));
+  EXPECT_EQ(descriptorCount(worker), before + 1);
+  EXPECT_GT(ask("").body.size(), 60'000'000u);
+  EXPECT_EQ(ask("").body, "hello");
+  EXPECT_EQ(descriptorCount(worker), before);
+}
+
+// What is open works on; nothing more can be opened.
+TEST_F(HttpFileTest, WithoutADescriptorLeftItIs503AndTheConnectionLivesOn) {
+  EXPECT_EQ(outcome(get("/files/digits.txt")), "200 0123456789");
+  const pid_t worker = subject_.workerPid(1);
+  rlimit usual{};
+  ASSERT_EQ(::prlimit(worker, RLIMIT_NOFILE, nullptr, &usual), 0);
+  const rlimit none{0, usual.rlim_max};
+  ASSERT_EQ(::prlimit(worker, RLIMIT_NOFILE, &none, nullptr), 0);
+  for (const char* path : {"/files/digits.txt", "/file/digits.txt"}) {
+    EXPECT_EQ(outcome(get(path)), "503") << path;
+    EXPECT_EQ(outcome(get("/")), "200 hello");
+  }
+  ASSERT_EQ(::prlimit(worker, RLIMIT_NOFILE, &usual, nullptr), 0);
+  EXPECT_EQ(outcome(get("/files/digits.txt")), "200 0123456789");
+  EXPECT_EQ(outcome(get("/file/digits.txt")), "200 0123456789");
 }
 
 TEST_F(HttpFileTest, OneThatBecomesShorterEndsTheConnection) {

@@ -55,7 +55,7 @@ class HttpFilesTest : public ::testing::Test {
   }
 
   HttpAnswer ask(const std::string& target, const std::string& method = "GET") {
-    Wire wire = Wire::toPort(subject_.port());
+    Wire wire = Wire(subject_.port());
     EXPECT_TRUE(
         wire.send(method + " " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"));
     const auto next =

@@ -27,7 +27,7 @@ TEST_F(HttpRouterTest, WhatItDoesNotKnowIs404) {
   WebClient client = connect();
   for (const char* path : {"/", "/users", "/users/", "/users/me/mail",
                            "/users/me/mail/", "/filesystem", "/files"}) {
-    EXPECT_EQ(client.get(path).status, 404u) << path;
+    EXPECT_EQ(client.get(path).status, 404) << path;
   }
 }
 
@@ -35,12 +35,12 @@ TEST_F(HttpRouterTest, AnotherMethodIs405WithThoseThatThereAre) {
   program.start();
   WebClient client = connect();
   ASSERT_TRUE(client.send("DELETE /users/1 HTTP/1.1\r\nHost: a\r\n\r\n"));
-  const Answer refused = client.answer();
-  EXPECT_EQ(refused.status, 405u);
+  const HttpAnswer refused = client.answer();
+  EXPECT_EQ(refused.status, 405);
   EXPECT_EQ(refused.field("Allow"), "OPTIONS, GET, HEAD, PUT");
   ASSERT_TRUE(client.send("OPTIONS /users/1 HTTP/1.1\r\nHost: a\r\n\r\n"));
-  const Answer options = client.answer();
-  EXPECT_EQ(options.status, 204u);
+  const HttpAnswer options = client.answer();
+  EXPECT_EQ(options.status, 204);
   EXPECT_EQ(options.field("Allow"), "OPTIONS, GET, HEAD, PUT");
 }
 

@@ -1,18 +1,15 @@
-// What an HttpWorker does over time: time-outs, late answers, exceptions,
-// clients that do not read, many clients, drain and stop.
+// What an HttpWorker does over time: time-outs, late answers, clients that do
+// not read, many clients, drain and stop.
 
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <chrono>
-#include <fstream>
+#include <filesystem>
 #include <future>
-#include <sstream>
 
-#include "tests/support/HttpAnswer.h"
-#include "tests/support/Program.h"
-#include "tests/support/Wire.h"
+#include "tests/integration/HttpFixture.h"
 
 namespace brigade::test {
 namespace {
@@ -21,94 +18,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using Environment = std::vector<std::string>;
 
-std::string get(const std::string& path, const std::string& fields = {}) {
-  return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
-}
-
-std::string postHead(const std::string& path, const std::string& fields) {
-  return "POST " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
-}
-
-std::string post(const std::string& path, const std::string& body) {
-  return postHead(path,
-                  "Content-Length: " + std::to_string(body.size()) + "\r\n") +
-         body;
-}
-
-std::string chunk(const std::string& data) {
-  std::ostringstream size;
-  size << std::hex << data.size();
-  return size.str() + "\r\n" + data + "\r\n";
-}
-
-class HttpServingTest : public ::testing::Test {
- protected:
-  void start(Environment environment = {}) {
-    environment.push_back("EVENT_LOG=" + eventLog());
-    subject_.start({"--listen", "http://127.0.0.1:0"}, environment);
-    wire_ = std::make_unique<Wire>(connect());
-  }
-
-  Wire connect() { return Wire::toPort(subject_.port()); }
-
-  std::string eventLog() const { return subject_.directory() + "/events.log"; }
-
-  bool happened(const std::string& event) const {
-    return eventually([&] {
-      std::ifstream file(eventLog());
-      for (std::string line; std::getline(file, line);) {
-        if (line == event) return true;
-      }
-      return false;
-    });
-  }
-
-  void send(const std::string& bytes) { ASSERT_TRUE(wire_->send(bytes)); }
-
-  // "200 the body", or "nothing" when the server closes before.
-  std::string answer(AnswerTo method = AnswerTo::kOther) {
-    const auto next = nextAnswer(*wire_, method);
-    if (!next) return "nothing";
-    closes_ = next->closes();
-    return std::to_string(next->status) + " " + next->body;
-  }
-
-  std::string ask(const std::string& bytes) {
-    send(bytes);
-    return answer();
-  }
-
-  // Behind an answer that says so.
-  void expectClosed() {
-    EXPECT_TRUE(closes_);
-    EXPECT_TRUE(wire_->isClosed()) << wire_->received();
-  }
-
-  void expectServed() {
-    wire_ = std::make_unique<Wire>(connect());
-    EXPECT_EQ(ask(get("/")), "200 hello");
-  }
-
-  std::uint64_t total(const std::string& name) {
-    return subject_.status().at("totals").at(name).get<std::uint64_t>();
-  }
-
-  // Bytes of answers that the clients have not taken.
-  std::uint64_t waiting() {
-    std::uint64_t sum = 0;
-    const Outcome outcome = subject_.command({"connections", "--json"});
-    for (const auto& one : nlohmann::json::parse(outcome.out)) {
-      sum += one.at("sendQueue").get<std::uint64_t>();
-    }
-    return sum;
-  }
-
-  std::size_t resident() { return residentBytes(subject_.workerPid(1)); }
-
-  Program subject_{BRIGADE_HTTP_SUBJECT};
-  std::unique_ptr<Wire> wire_;
-  bool closes_ = false;
-};
+class HttpServingTest : public HttpFixture {};
 
 // ---- Time-outs
 
@@ -210,6 +120,30 @@ TEST_F(HttpServingTest, NoAnswerIsLostBehindALateOneThatIsBig) {
   }
 }
 
+// Of an answer that fills the buffer, by itself or with its head.
+TEST_F(HttpServingTest, InsideOnBufferFullOnlyTheEndOfAStreamIsTaken) {
+  const std::string path = subject_.directory() + "/s.sock";
+  const Environment environment = {"EVENT_LOG=" + eventLog(), "MAX_SEND=1000",
+                                   "GZIP=yes"};
+  subject_.start({"--listen", "http+unix://" + path}, environment);
+  for (const std::string call : {"full-send", "full-file", "full-start"}) {
+    for (const std::string inside : {"send", "start", "write", "end"}) {
+      for (const char* fields : {"", "Accept-Encoding: gzip\r\n"}) {
+        std::string request = "/";
+        request.append(call).append("/").append(inside);
+        SCOPED_TRACE(request + " " + fields);
+        std::filesystem::remove(eventLog());
+        wire_ = std::make_unique<Wire>(Wire(path));
+        send(get(request, fields) + get("/"));
+        const bool ends = call == "full-start" && inside == "end";
+        EXPECT_TRUE(happened(inside + (ends ? " taken" : " dropped")));
+        EXPECT_TRUE(answer().starts_with("200 "));
+        EXPECT_EQ(answer(), "200 hello");
+      }
+    }
+  }
+}
+
 TEST_F(HttpServingTest, ASecondAnswerToARequestIsDropped) {
   start();
   EXPECT_EQ(ask(get("/twice") + get("/")), "200 first");
@@ -280,67 +214,6 @@ TEST_F(HttpServingTest, WhatFollowsAnEarlyAnswerIsNoRequest) {
 TEST_F(HttpServingTest, AnInterimStatusIsNoAnswer) {
   start();
   EXPECT_TRUE(ask(get("/status/103")).starts_with("500 "));
-}
-
-// ---- Exceptions
-
-class HttpExceptionTest : public HttpServingTest {
- protected:
-  void expectLogged(const std::string& text) {
-    EXPECT_TRUE(eventually([&] {
-      return subject_.log().find(text) != std::string::npos;
-    })) << subject_.log();
-    EXPECT_EQ(total("exceptions"), 1u);
-    expectServed();
-  }
-};
-
-TEST_F(HttpExceptionTest, Gives500AndClosesAndIsCountedAndLogged) {
-  start();
-  EXPECT_EQ(ask(get("/") + get("/throw?x=y") + get("/")), "200 hello");
-  EXPECT_EQ(answer(), "500 500 Internal Server Error\n");
-  expectClosed();
-  expectLogged("GET /throw: asked to throw");
-}
-
-TEST_F(HttpExceptionTest, OfAnyTypeGives500) {
-  start();
-  EXPECT_EQ(ask(get("/throw-int")), "500 500 Internal Server Error\n");
-  expectClosed();
-  expectLogged("GET /throw-int: ");
-}
-
-TEST_F(HttpExceptionTest, InsideAStreamedAnswerLeavesItWithoutItsEnd) {
-  start();
-  send(get("/throw-streaming") + get("/"));
-  EXPECT_EQ(answer(), "nothing");
-  EXPECT_FALSE(wire_->received().ends_with("0\r\n\r\n"));
-  expectLogged("GET /throw-streaming: asked to throw");
-}
-
-TEST_F(HttpExceptionTest, BehindTheAnswerClosesAndSaysNoMore) {
-  start();
-  send(get("/throw-answered") + get("/"));
-  EXPECT_EQ(answer(), "200 answered");
-  EXPECT_EQ(answer(), "nothing");
-  EXPECT_EQ(wire_->received(), "");
-  expectLogged("GET /throw-answered: asked to throw");
-}
-
-TEST_F(HttpExceptionTest, InAPieceOfABodyGives500) {
-  start();
-  send(postHead("/throw-body", "Transfer-Encoding: chunked\r\n") +
-       chunk("please throw"));
-  EXPECT_EQ(answer(), "500 500 Internal Server Error\n");
-  expectClosed();
-  expectLogged("POST /throw-body: asked to throw");
-}
-
-TEST_F(HttpExceptionTest, FromAFieldWithALineEndIsNoSplitAnswer) {
-  start();
-  EXPECT_EQ(ask(get("/split")), "500 500 Internal Server Error\n");
-  expectClosed();
-  expectLogged("GET /split: ");
 }
 
 // ---- Clients that do not read, and many of them

@@ -11,9 +11,13 @@
 //   /text/BYTES  /text-pieces/COUNT  /text-late/BYTES  /text-tagged
 //   /text-events  /text-noise/BYTES  /text-flood/BYTES (whatever comes of it)
 //   /text-full (ends in onBufferFull)
+//   /text-starved/N (in pieces, the Nth allocation fails)
+//   /full-send/DO  /full-file/DO  /full-start/DO   DO in onBufferFull: send,
+//   start, write, end
 //
 //   sub TOPIC | unsub TOPIC | pub TOPIC TEXT | close CODE REASON | throw |
-//   big BYTES TIMES | ping DATA; every other message comes back
+//   big BYTES TIMES | ping DATA | starved N TEXT; every other message comes
+//   back
 //
 // From the environment, as in Subject.cc, in ms, bytes or counts:
 // HEADER_TIMEOUT, IDLE_TIMEOUT, MAX_PACKAGE, MAX_SEND, PING_INTERVAL,
@@ -32,6 +36,9 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "tests/support/Allocations.h"
 
 namespace {
 
@@ -75,12 +82,23 @@ struct Words {
   }
 };
 
+// While it lives an allocation fails.
+class Starved {
+ public:
+  explicit Starved(const std::string& which) {
+    brigade::test::failAllocation(std::stoul(which));
+  }
+  ~Starved() { brigade::test::failNoAllocation(); }
+  Starved(const Starved&) = delete;
+  Starved& operator=(const Starved&) = delete;
+};
+
 // What a connection is in the middle of.
 struct State {
   std::size_t owed = 0;      // bytes of a streamed answer
   bool noise = false;        // they cannot be compressed
   std::size_t received = 0;  // of a streamed body
-  bool endsWhenFull = false;
+  std::string whenFull;      // what onBufferFull does, once
 };
 
 class HttpSubject : public brigade::WebSocketWorker {
@@ -163,7 +181,16 @@ class HttpSubject : public brigade::WebSocketWorker {
   void onBufferFull(brigade::TcpConnection& tcp) override {
     WebSocketWorker::onBufferFull(tcp);
     HttpConnection* const http = findHttp(tcp.id());
-    if (http != nullptr && http->context<State>().endsWhenFull) http->end();
+    if (http == nullptr) return;
+    const std::string what =
+        std::exchange(http->context<State>().whenFull, std::string());
+    if (what.empty()) return;
+    const auto result = what == "end"     ? http->end()
+                        : what == "send"  ? http->send("meanwhile")
+                        : what == "start" ? http->start(HttpResponse())
+                                          : http->write("meanwhile");
+    const bool dropped = result == brigade::SendResult::kDropped;
+    note(what + (dropped ? " dropped" : " taken"));
   }
 
   // ---- WebSocket
@@ -230,6 +257,8 @@ class HttpSubject : public brigade::WebSocketWorker {
       });
     } else if (path.verb.starts_with("text")) {
       answerText(http, path);
+    } else if (path.verb.starts_with("full")) {
+      answerUntilFull(http, path);
     } else {
       return false;
     }
@@ -258,7 +287,7 @@ class HttpSubject : public brigade::WebSocketWorker {
       });
     } else if (path.verb == "text-noise") {
       http.start(HttpResponse().set("Content-Type", "text/plain"));
-      http.context<State>() = {std::stoul(path.argument), true, 0, false};
+      http.context<State>() = {std::stoul(path.argument), true, 0, {}};
       pay(http);
     } else if (path.verb == "text-flood") {
       http.start(HttpResponse().set("Content-Type", "text/plain"));
@@ -270,10 +299,15 @@ class HttpSubject : public brigade::WebSocketWorker {
       http.end();
     } else if (path.verb == "text-full") {
       http.start(HttpResponse().set("Content-Type", "text/plain"));
-      http.context<State>().endsWhenFull = true;
+      http.context<State>().whenFull = "end";
       // More than is packed at once.
       const std::string piece = noise(256 * 1024);
       while (http.streaming()) http.write(piece);
+    } else if (path.verb == "text-starved") {
+      const Starved starved(path.argument);
+      http.start(HttpResponse().set("Content-Type", "text/plain"));
+      http.write(text("5000"));
+      http.end();
     } else if (path.verb == "text-tagged") {
       http.send(HttpResponse::html(text("5000")).set("ETag", "\"one\""));
     } else if (path.verb == "text-events") {
@@ -282,6 +316,21 @@ class HttpSubject : public brigade::WebSocketWorker {
       http.end();
     } else {
       http.send(text(path.argument));
+    }
+  }
+
+  // More than a Unix socket takes.
+  static void answerUntilFull(HttpConnection& http, const Words& path) {
+    const std::string much(1 << 20, 'x');
+    http.context<State>().whenFull = path.argument;
+    if (path.verb == "full-send") {
+      http.send(HttpResponse().bodyView(much));
+    } else if (path.verb == "full-file") {
+      http.send(HttpResponse::file("/proc/self/exe"));
+    } else {
+      http.start(
+          HttpResponse().set("X-Much", much).set("Content-Type", "text/plain"));
+      http.end();
     }
   }
 
@@ -415,6 +464,10 @@ class HttpSubject : public brigade::WebSocketWorker {
       sendMuch(socket, Words(words.argument, ' '));
     } else if (words.verb == "ping") {
       socket.ping(words.argument);
+    } else if (words.verb == "starved") {
+      const Words what(words.argument, ' ');
+      const Starved starved(what.verb);
+      socket.send(what.argument);
     } else {
       return false;
     }

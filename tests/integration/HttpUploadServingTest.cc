@@ -42,7 +42,7 @@ class HttpUploadServingTest : public ::testing::Test {
     pid_ = program_->workerPid(1);
   }
 
-  Wire connect() { return Wire::toPort(program_->port()); }
+  Wire connect() { return Wire(program_->port()); }
 
   // "200 Hello, World!", or "nothing".
   static std::string answer(Wire& wire) {

@@ -26,7 +26,7 @@ struct Server {
   std::string path;  // of its Unix socket; empty: a port
 
   Wire connect() const {
-    return path.empty() ? Wire::toPort(program->port()) : Wire::toSocket(path);
+    return path.empty() ? Wire(program->port()) : Wire(path);
   }
 };
 

@@ -1,6 +1,5 @@
 // HttpWorker as its clients see it.
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "tests/integration/WebTest.h"
@@ -51,7 +50,7 @@ TEST_F(HttpWorkerTest, ABodyOverTheLimitIs413AndTheEnd) {
     ASSERT_TRUE(client.send("POST /body HTTP/1.1\r\nHost: a\r\n" +
                             std::string(framing) + "\r\n\r\n1388\r\n" +
                             std::string(5000, 'x')));
-    EXPECT_EQ(client.answer().status, 413u) << framing;
+    EXPECT_EQ(client.answer().status, 413) << framing;
     EXPECT_TRUE(client.ended()) << framing;
   }
 }
@@ -75,7 +74,7 @@ TEST_F(HttpWorkerTest, WhoExpectsContinueIsToldTo) {
   ASSERT_TRUE(
       client.send("POST /body HTTP/1.1\r\nHost: a\r\n"
                   "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"));
-  EXPECT_EQ(client.answer().status, 100u);
+  EXPECT_EQ(client.answer().status, 100);
   ASSERT_TRUE(client.send("body"));
   EXPECT_EQ(client.answer().body, "body 4 of nobody");
 }
@@ -83,7 +82,7 @@ TEST_F(HttpWorkerTest, WhoExpectsContinueIsToldTo) {
 TEST_F(HttpWorkerTest, AnExceptionIs500AndNamedInTheLog) {
   program.start();
   WebClient client = connect();
-  EXPECT_EQ(client.get("/throw").status, 500u);
+  EXPECT_EQ(client.get("/throw").status, 500);
   EXPECT_TRUE(client.ended());
   EXPECT_TRUE(logged("GET /throw: told to throw"));
   EXPECT_EQ(program.status().at("totals").at("exceptions"), 1);
@@ -92,12 +91,8 @@ TEST_F(HttpWorkerTest, AnExceptionIs500AndNamedInTheLog) {
 TEST_F(HttpWorkerTest, AnExceptionInTheMiddleOfAnAnswerCutsItOff) {
   program.start();
   WebClient client = connect();
-  const Answer answer = client.get("/half");
-  // Without its last chunk nobody takes it for a whole one; what was not sent
-  // yet does not come.
-  EXPECT_TRUE(answer.status == 0 ||
-              answer.body.find("(cut off)") != std::string::npos)
-      << answer.body;
+  // Without its last chunk nobody takes it for a whole one.
+  EXPECT_EQ(client.get("/half").status, 0);
   EXPECT_TRUE(client.ended());
 }
 
@@ -107,7 +102,7 @@ TEST_F(HttpWorkerTest, AHeadThatIsNotFinishedInTimeIs408) {
   WebClient other = connect();
   ASSERT_TRUE(slow.send("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "));
   EXPECT_EQ(other.get("/users/me").body, "you");
-  EXPECT_EQ(slow.answer().status, 408u);
+  EXPECT_EQ(slow.answer().status, 408);
   EXPECT_TRUE(slow.ended());
   EXPECT_EQ(other.get("/users/me").body, "you");
 }
@@ -126,7 +121,7 @@ TEST_F(HttpWorkerTest, AHalfClosedClientGetsItsAnswer) {
   program.start();
   WebClient client = connect();
   ASSERT_TRUE(client.send("GET /late/100 HTTP/1.1\r\nHost: a\r\n\r\n"));
-  ::shutdown(client.client().fd(), SHUT_WR);
+  client.halfClose();
   EXPECT_EQ(client.answer().body, "late 100");
   EXPECT_TRUE(client.ended());
 }
@@ -141,7 +136,7 @@ TEST_F(HttpWorkerTest, AReloadEndsIdleConnectionsAtOnceAndAnswersTheOthers) {
       [&] { return program.status().at("totals").at("messages") == 2; }));
   EXPECT_EQ(program.command({"reload"}).code, 0);
   EXPECT_TRUE(idle.ended());
-  const Answer answer = busy.answer();
+  const HttpAnswer answer = busy.answer();
   EXPECT_EQ(answer.body, "late 700");
   EXPECT_EQ(answer.field("Connection"), "close");
   EXPECT_TRUE(busy.ended());
@@ -156,19 +151,22 @@ TEST_F(HttpWorkerTest, AClientThatReadsNothingCostsLittleMemory) {
   WebClient client = connect();
   std::string request = "GET /files/";
   request.append(8000, 'x').append(" HTTP/1.1\r\nHost: a\r\n\r\n");
-  // Until the server reads no more.
-  std::size_t sent = 0;
-  for (;;) {
-    const ssize_t n = ::send(client.client().fd(), request.data(),
-                             request.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < static_cast<ssize_t>(request.size())) {
-      pollfd poll{client.client().fd(), POLLOUT, 0};
-      if (::poll(&poll, 1, 300) == 0) break;
-      if (n > 0) break;
-    }
-    sent += request.size();
-    ASSERT_LT(sent, 200'000'000u) << "it reads and reads";
-  }
+  std::string_view rest;
+  const auto sendAll = [&] {
+    ssize_t n = 0;
+    do {
+      rest.remove_prefix(static_cast<std::size_t>(n));
+      if (rest.empty()) rest = request;
+      n = ::send(client.fd(), rest.data(), rest.size(),
+                 MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (n > 0);
+  };
+  ASSERT_TRUE(eventually([&] {
+    sendAll();
+    return program.log().find("reads no more") != std::string::npos;
+  }));
+  // Then it has all that it will ever have.
+  sendAll();
   EXPECT_LT(residentBytes(pid) - before, 8'000'000u);
   EXPECT_EQ(connect().get("/users/me").body, "you");
 }

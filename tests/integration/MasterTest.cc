@@ -14,8 +14,8 @@
 #include <sstream>
 
 #include "brigade/Events/FileDescriptor.h"
-#include "tests/support/Client.h"
 #include "tests/support/Program.h"
+#include "tests/support/Wire.h"
 
 namespace brigade::test {
 namespace {
@@ -44,7 +44,7 @@ TEST_F(MasterTest, OutlivesWhateverItsCallbacksThrow) {
   ::kill(program.workerPid(1), SIGKILL);
   EXPECT_TRUE(logs("exception in onWorkerExit of subject"));
   EXPECT_EQ(program.command({"reload"}).code, 0);
-  EXPECT_EQ(Client(program.port()).ask("echo on"), "on");
+  EXPECT_EQ(Wire(program.port()).ask("echo on"), "on");
   EXPECT_EQ(program.command({"stop"}).code, 0);
   EXPECT_EQ(program.wait(), 0);
 }
@@ -87,7 +87,7 @@ TEST_F(MasterTest, OnlyAReloadIsAnnouncedAsOne) {
     return text.str();
   };
   const pid_t first = program.workerPid(1);
-  ASSERT_EQ(Client(program.port()).ask("retire"), "done");
+  ASSERT_EQ(Wire(program.port()).ask("retire"), "done");
   ASSERT_TRUE(eventually([&] { return !processExists(first); }));
   EXPECT_NE(told().find(std::to_string(first) + " onWorkerStop"),
             std::string::npos)
@@ -108,7 +108,7 @@ TEST_F(MasterTest, ConnectionsOfADrainingProcessAreListedPageByPage) {
   const pid_t old = program.workerPid(1);
   // More than a frame takes.
   constexpr std::size_t kMany = 400;
-  std::vector<Client> clients;
+  std::vector<Wire> clients;
   for (std::size_t i = 0; i < kMany; ++i) {
     clients.emplace_back(program.port());
     ASSERT_EQ(clients.back().ask("echo x"), "x");
@@ -126,7 +126,7 @@ TEST_F(MasterTest, ConnectionsOfADrainingProcessAreListedPageByPage) {
     const pid_t now = program.workerPid(1);
     return now != 0 && now != old;
   }));
-  Client fresh(program.port());
+  Wire fresh(program.port());
   ASSERT_EQ(fresh.ask("echo x"), "x");
   const Outcome list = program.command({"connections", "--json"});
   EXPECT_EQ(list.code, 0) << list.err;
@@ -147,7 +147,7 @@ TEST_F(MasterTest, ConnectionsOfADrainingProcessAreListedPageByPage) {
 
 TEST_F(MasterTest, ConnectionsDoNotWaitForAProcessThatStarts) {
   program.start({"--workers", "1"}, {"START_ORDERS=" + orders});
-  Client client(program.port());
+  Wire client(program.port());
   ASSERT_EQ(client.ask("echo x"), "x");
   order("hold", 1);
   ::kill(program.masterPid(), SIGHUP);
@@ -161,7 +161,7 @@ TEST_F(MasterTest, ConnectionsDoNotWaitForAProcessThatStarts) {
 
 TEST_F(MasterTest, ConnectionsDoNotWaitForAProcessThatDied) {
   program.start({"--workers", "2"});
-  Client stuck(program.port());
+  Wire stuck(program.port());
   const auto victim =
       static_cast<pid_t>(std::stoi(stuck.ask("pid").value_or("0")));
   ASSERT_TRUE(stuck.send("spin 60000\n"));

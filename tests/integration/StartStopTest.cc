@@ -10,8 +10,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/support/Client.h"
 #include "tests/support/Program.h"
+#include "tests/support/Wire.h"
 
 namespace brigade::test {
 namespace {
@@ -50,7 +50,7 @@ TEST_F(StartStopTest, EveryWorkerProcessServesAndStopEndsAll) {
   program.start({"--workers", "3"});
   const auto pids = program.workerPids();
   ASSERT_EQ(pids.size(), 3u);
-  Client client(program.port());
+  Wire client(program.port());
   EXPECT_EQ(client.ask("echo hello"), "hello");
   const Outcome stop = program.command({"stop"});
   EXPECT_EQ(stop.code, 0) << stop.err;
@@ -64,7 +64,7 @@ TEST_F(StartStopTest, BothLoopsServe) {
   for (const char* event : {"libev", "epoll"}) {
     Program own(BRIGADE_SUBJECT);
     own.start({"--event", event});
-    Client client(own.port());
+    Wire client(own.port());
     EXPECT_EQ(client.ask("echo x"), "x") << event;
     EXPECT_EQ(own.status().at("event"), event);
   }
@@ -160,7 +160,7 @@ TEST_F(StartStopTest, ASecondStartIsRefusedAndHarmsNothing) {
       << second.err;
   EXPECT_NE(second.err.find(std::to_string(program.masterPid())),
             std::string::npos);
-  EXPECT_EQ(Client(program.port()).ask("echo on"), "on");
+  EXPECT_EQ(Wire(program.port()).ask("echo on"), "on");
   EXPECT_EQ(program.command({"status"}).code, 0);
 }
 
@@ -194,7 +194,7 @@ TEST_F(StartStopTest, ADaemonIsReadyWhenStartReturns) {
                        program.directory() + "/daemon.log"});
   ASSERT_EQ(start.code, 0) << start.err;
   EXPECT_EQ(start.out, "");
-  EXPECT_EQ(Client(program.port()).ask("echo now"), "now");
+  EXPECT_EQ(Wire(program.port()).ask("echo now"), "now");
   const pid_t master = program.status().at("pid").get<pid_t>();
   // daemon(7): in a session of its own, and not its leader.
   EXPECT_NE(::getsid(master), ::getsid(0));
@@ -235,7 +235,7 @@ TEST_F(StartStopTest, ProcessesHaveTitles) {
 
 TEST_F(StartStopTest, StatusHasEveryFigure) {
   program.start({"--workers", "2"});
-  Client client(program.port());
+  Wire client(program.port());
   client.ask("echo 1");
   client.ask("echo 2");
   const auto status = program.status();
@@ -260,7 +260,7 @@ TEST_F(StartStopTest, StatusHasEveryFigure) {
 
 TEST_F(StartStopTest, ConnectionsListsThemAll) {
   program.start({"--workers", "2"});
-  std::vector<Client> clients;
+  std::vector<Wire> clients;
   for (int i = 0; i < 50; ++i) {
     clients.emplace_back(program.port());
     clients.back().ask("echo x");
@@ -276,7 +276,7 @@ TEST_F(StartStopTest, ConnectionsListsThemAll) {
 
 TEST_F(StartStopTest, AStuckWorkerStillShowsItsFigures) {
   program.start({"--workers", "2"});
-  Client stuck(program.port());
+  Wire stuck(program.port());
   ASSERT_EQ(stuck.ask("echo 1"), "1");
   ASSERT_TRUE(stuck.send("spin 3000\n"));
   ASSERT_TRUE(eventually(
@@ -312,7 +312,7 @@ TEST_F(StartStopTest, WorkersOfAnotherUserWriteTheNewLogAsWell) {
   ASSERT_EQ(start.code, 0) << start.err;
   std::filesystem::rename(log, program.directory() + "/b.log");
   EXPECT_EQ(program.command({"reopen"}).code, 0);
-  Client bad(program.port());
+  Wire bad(program.port());
   ASSERT_TRUE(bad.send("throw\n"));
   EXPECT_EQ(bad.rest(), "");
   std::ostringstream text;
@@ -324,7 +324,7 @@ TEST_F(StartStopTest, WorkersOfAnotherUserWriteTheNewLogAsWell) {
 TEST_F(StartStopTest, CallbacksComeInTheirOrder) {
   const std::string events = program.directory() + "/events.log";
   program.start({}, {"EVENT_LOG=" + events});
-  EXPECT_EQ(Client(program.port()).ask("echo x"), "x");
+  EXPECT_EQ(Wire(program.port()).ask("echo x"), "x");
   EXPECT_EQ(program.command({"reload"}).code, 0);
   ::kill(program.workerPid(1), SIGKILL);
   ASSERT_TRUE(eventually([&] {
@@ -355,8 +355,8 @@ TEST_F(StartStopTest, CallbacksComeInTheirOrder) {
 
 TEST_F(StartStopTest, SettingsOfConnectionsMayBeChangedInOnWorkerStart) {
   program.start({"--workers", "1"}, {"MAX_PACKAGE_SIZE=16"});
-  EXPECT_EQ(Client(program.port()).ask("echo short"), "short");
-  Client refused(program.port());
+  EXPECT_EQ(Wire(program.port()).ask("echo short"), "short");
+  Wire refused(program.port());
   ASSERT_TRUE(refused.send("echo a line of more than that\n"));
   EXPECT_EQ(refused.line(), std::nullopt);
 }
@@ -370,7 +370,7 @@ TEST_F(StartStopTest, TwoWorkersListenOnTheirOwn) {
   const auto text = workers.at(2).at("address").get<std::string>();
   const auto port =
       static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
-  EXPECT_EQ(Client(port).ask("index"), "3");
+  EXPECT_EQ(Wire(port).ask("index"), "3");
 }
 
 TEST_F(StartStopTest, ASocketPathMayHaveAnEqualsSign) {
@@ -400,7 +400,7 @@ TEST_F(StartStopTest, RootDropsPrivileges) {
     return;
   }
   program.start({}, {"SERVER_USER=nobody"});
-  EXPECT_EQ(Client(program.port()).ask("uid"), "65534");
+  EXPECT_EQ(Wire(program.port()).ask("uid"), "65534");
 }
 
 TEST_F(StartStopTest, AsProcessOneItReapsTheOrphansOfOthers) {
@@ -418,7 +418,7 @@ TEST_F(StartStopTest, AsProcessOneItReapsTheOrphansOfOthers) {
   ASSERT_EQ(inside.size(), 1u);
   EXPECT_NE(contained.log().find("master [1]"), std::string::npos);
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(Client(contained.port()).ask("orphan"), "done");
+    EXPECT_EQ(Wire(contained.port()).ask("orphan"), "done");
   }
   EXPECT_TRUE(eventually([&] { return childrenOf(inside[0]).size() == 2; }))
       << childrenOf(inside[0]).size() << " children";
@@ -428,13 +428,13 @@ TEST_F(StartStopTest, AsProcessOneItReapsTheOrphansOfOthers) {
 
 TEST_F(StartStopTest, AGracefulStopAnswersWhatWasAsked) {
   program.start();
-  Client client(program.port());
+  Wire client(program.port());
   ASSERT_TRUE(client.send("slow 700\n"));
   ASSERT_TRUE(eventually(
       [&] { return program.status().at("totals").at("messages") == 1; }));
   ::kill(program.masterPid(), SIGQUIT);
   EXPECT_EQ(client.line(), "slow done");
-  client = Client(0);
+  client = Wire(0);
   EXPECT_EQ(program.wait(), 0);
 }
 
@@ -442,7 +442,7 @@ TEST_F(StartStopTest, AGracefulStopEndsByItsDeadline) {
   const std::string events = program.directory() + "/events.log";
   program.start({"--stop-timeout", "1", "--workers", "1"},
                 {"EVENT_LOG=" + events});
-  Client idle(program.port());
+  Wire idle(program.port());
   ASSERT_EQ(idle.ask("echo x"), "x");
   // The client does not close its side: it holds nobody up.
   EXPECT_EQ(program.command({"stop", "-g"}).code, 0);
@@ -457,7 +457,7 @@ TEST_F(StartStopTest, AGracefulStopEndsByItsDeadline) {
 
 TEST_F(StartStopTest, AStopEndsAWorkerThatSpins) {
   program.start({"--stop-timeout", "1", "--workers", "1"});
-  Client client(program.port());
+  Wire client(program.port());
   ASSERT_TRUE(client.send("spin 60000\n"));
   ASSERT_TRUE(eventually([&] {
     return program.status().at("workers").at(0).at("state") == "busy";
@@ -468,7 +468,7 @@ TEST_F(StartStopTest, AStopEndsAWorkerThatSpins) {
 
 TEST_F(StartStopTest, AProcessHoldsNothingOfItsSiblings) {
   program.start({"--workers", "3"});
-  Client client(program.port());
+  Wire client(program.port());
   const std::string list = client.ask("fds").value_or("");
   int sockets = 0;
   for (std::size_t at = 0; (at = list.find("socket:", at)) != std::string::npos;

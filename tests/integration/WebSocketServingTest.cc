@@ -1,76 +1,28 @@
-// What a WebSocketWorker does besides frames: handshakes, compression, pings of
-// its own, time-outs, topics, clients that do not read, drain.
+// What a WebSocketWorker does besides frames: handshakes, pings of its own,
+// time-outs, topics, clients that do not read, drain.
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <zlib.h>
 
 #include <chrono>
-#include <fstream>
 #include <future>
-#include <memory>
 
-#include "tests/support/Program.h"
-#include "tests/support/WebSocketFrames.h"
-#include "tests/support/WebSocketPeer.h"
+#include "tests/integration/WebSocketFixture.h"
 
 namespace brigade::test {
 namespace {
 
 using namespace std::chrono_literals;
-using namespace std::string_literals;
 using Clock = std::chrono::steady_clock;
-using Environment = std::vector<std::string>;
 using testing::clientFrame;
 using testing::closePayload;
 
 constexpr unsigned kText = 0x81;
-constexpr unsigned kBinary = 0x82;
 constexpr unsigned kClose = 0x88;
 constexpr unsigned kPing = 0x89;
 constexpr unsigned kPong = 0x8A;
-constexpr unsigned kCompressed = 0x40;
 
-class WebSocketServingTest : public ::testing::Test {
- protected:
-  void start(Environment environment = {}) {
-    environment.push_back("EVENT_LOG=" + subject_.directory() + "/events.log");
-    subject_.start({"--listen", "websocket://127.0.0.1:0"}, environment);
-  }
-
-  Wire connect() { return Wire::toPort(subject_.port()); }
-
-  Wire open(const std::string& path = "/", const std::string& fields = {}) {
-    Wire wire = connect();
-    const auto answer = openWebSocket(wire, path, fields);
-    EXPECT_TRUE(answer && answer->status == 101);
-    return wire;
-  }
-
-  std::string ask(Wire& wire, const std::string& text) {
-    EXPECT_TRUE(wire.send(clientFrame(kText, text)));
-    return nextEvent(wire);
-  }
-
-  bool happened(const std::string& event) const {
-    return eventually([&] {
-      std::ifstream file(subject_.directory() + "/events.log");
-      for (std::string line; std::getline(file, line);) {
-        if (line == event) return true;
-      }
-      return false;
-    });
-  }
-
-  void expectServed() {
-    Wire wire = open();
-    EXPECT_EQ(ask(wire, "served"), "text served");
-  }
-
-  std::size_t resident() { return residentBytes(subject_.workerPid(1)); }
-
-  Program subject_{BRIGADE_HTTP_SUBJECT};
-};
+class WebSocketServingTest : public WebSocketFixture {};
 
 // ---- Handshakes
 
@@ -313,6 +265,35 @@ TEST_F(WebSocketServingTest, AReloadCloses1001) {
   expectServed();
 }
 
+// Its request was begun before the drain.
+TEST_F(WebSocketServingTest, OneThatOpensDuringADrainIsClosedWith1001) {
+  start();
+  Wire idle = connect();
+  idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(nextAnswer(idle)->body, "hello");
+  Wire late = connect();
+  const std::string request = webSocketRequest("/hello");
+  late.send(request.substr(0, 40));
+  ASSERT_TRUE(eventually([&] {
+    const Outcome outcome = subject_.command({"connections", "--json"});
+    for (const auto& one : nlohmann::json::parse(outcome.out)) {
+      if (one.at("receiveQueue") == 40) return true;
+    }
+    return false;
+  }));
+  auto reload = std::async(
+      std::launch::async, [this] { return subject_.command({"reload"}).code; });
+  EXPECT_TRUE(idle.isClosed()) << "the drain has begun";
+  late.send(request.substr(40));
+  EXPECT_EQ(nextAnswer(late)->status, 101);
+  EXPECT_EQ(nextEvent(late), "text welcome");
+  EXPECT_EQ(nextEvent(late), "close 1001");
+  late.send(clientFrame(kClose, closePayload(1001)));
+  EXPECT_TRUE(late.isClosed());
+  EXPECT_EQ(reload.get(), 0);
+  EXPECT_TRUE(happened("closed 1001 "));
+}
+
 // ---- Topics
 
 TEST_F(WebSocketServingTest, WhatIsPublishedReachesSubscribersOnly) {
@@ -399,188 +380,6 @@ TEST_F(WebSocketServingTest, ASubscriberThatDoesNotReadHoldsNobodyUp) {
   EXPECT_EQ(published, "text published to 1");
   for (int i = 1; i < count; ++i) ASSERT_EQ(nextEvent(deaf), "text " + news);
   EXPECT_EQ(ask(deaf, "served"), "text served");
-}
-
-// ---- Compression (RFC 7692), with zlib at this end
-
-class Zlib {
- public:
-  Zlib() {
-    ::deflateInit2(&out_, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
-    ::inflateInit2(&in_, -15);
-  }
-  ~Zlib() {
-    ::deflateEnd(&out_);
-    ::inflateEnd(&in_);
-  }
-  Zlib(const Zlib&) = delete;
-  Zlib& operator=(const Zlib&) = delete;
-
-  // RFC 7692, 7.2.1: without the last four bytes.
-  std::string packed(std::string data) {
-    std::vector<Bytef> all(::deflateBound(&out_, data.size()) + 64);
-    out_.next_in = reinterpret_cast<Bytef*>(data.data());
-    out_.avail_in = static_cast<uInt>(data.size());
-    out_.next_out = all.data();
-    out_.avail_out = static_cast<uInt>(all.size());
-    EXPECT_EQ(::deflate(&out_, Z_SYNC_FLUSH), Z_OK);
-    return {all.data(), out_.next_out - 4};
-  }
-
-  std::string unpacked(std::string data) {
-    data += "\0\0\xFF\xFF"s;
-    std::vector<Bytef> all(1 << 20);
-    in_.next_in = reinterpret_cast<Bytef*>(data.data());
-    in_.avail_in = static_cast<uInt>(data.size());
-    in_.next_out = all.data();
-    in_.avail_out = static_cast<uInt>(all.size());
-    EXPECT_EQ(::inflate(&in_, Z_SYNC_FLUSH), Z_OK);
-    return {all.data(), in_.next_out};
-  }
-
-  void forget() {
-    ::deflateReset(&out_);
-    ::inflateReset(&in_);
-  }
-
- private:
-  z_stream out_{};
-  z_stream in_{};
-};
-
-class WebSocketCompressionTest : public WebSocketServingTest {
- protected:
-  Wire agree(const std::string& offer) {
-    Wire wire = connect();
-    const auto answer =
-        openWebSocket(wire, "/", "Sec-WebSocket-Extensions: " + offer + "\r\n");
-    EXPECT_TRUE(answer && answer->status == 101);
-    agreed_ = answer->field("Sec-WebSocket-Extensions").value_or("");
-    return wire;
-  }
-
-  std::string echo(Wire& wire, Zlib& zlib, const std::string& text) {
-    wire.send(clientFrame(kText | kCompressed, zlib.packed(text)));
-    const auto frame = nextFrame(wire);
-    if (!frame) return "nothing";
-    if ((frame->first & kCompressed) == 0) return frame->payload;
-    return zlib.unpacked(frame->payload);
-  }
-
-  std::string agreed_;
-};
-
-TEST_F(WebSocketCompressionTest, IsOffUnlessTheServerOffersIt) {
-  start();
-  Wire wire = agree("permessage-deflate");
-  EXPECT_EQ(agreed_, "");
-  wire.send(clientFrame(kText | kCompressed, "x"));
-  EXPECT_EQ(nextEvent(wire), "close 1002");
-}
-
-TEST_F(WebSocketCompressionTest, WithoutContextEveryMessageStandsAlone) {
-  start({"COMPRESSION=shared"});
-  Wire wire = agree("permessage-deflate; client_max_window_bits");
-  EXPECT_NE(agreed_.find("server_no_context_takeover"), std::string::npos);
-  Zlib zlib;
-  for (int i = 0; i < 5; ++i) {
-    const std::string text = "again and again and again " + std::to_string(i);
-    EXPECT_EQ(echo(wire, zlib, text), text);
-    zlib.forget();
-  }
-}
-
-TEST_F(WebSocketCompressionTest, WithContextMessagesReferToThoseBefore) {
-  start({"COMPRESSION=takeover"});
-  Wire wire = agree("permessage-deflate");
-  EXPECT_EQ(agreed_.find("no_context_takeover"), std::string::npos) << agreed_;
-  Zlib zlib;
-  std::string text = "the same words, ";
-  for (int i = 0; i < 100; ++i) text += "again, ";
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(echo(wire, zlib, text), text);
-}
-
-TEST_F(WebSocketCompressionTest, ComesInFragmentsAndByteByByte) {
-  start({"COMPRESSION=takeover"});
-  Wire wire = agree("permessage-deflate");
-  Zlib zlib;
-  const std::string packed = zlib.packed("fragments, fragments, fragments");
-  std::string bytes = clientFrame(0x01 | kCompressed, packed.substr(0, 3));
-  bytes += clientFrame(kPing, "between");
-  bytes += clientFrame(0x80, packed.substr(3));
-  for (const char c : bytes) ASSERT_TRUE(wire.send({&c, 1}));
-  EXPECT_EQ(nextEvent(wire), "pong between");
-  EXPECT_EQ(zlib.unpacked(nextFrame(wire)->payload),
-            "fragments, fragments, fragments");
-}
-
-TEST_F(WebSocketCompressionTest, PlainMessagesAreStillTaken) {
-  start({"COMPRESSION=takeover"});
-  Wire wire = agree("permessage-deflate");
-  Zlib zlib;
-  wire.send(clientFrame(kText, "plain"));
-  EXPECT_EQ(zlib.unpacked(nextFrame(wire)->payload), "plain");
-}
-
-TEST_F(WebSocketCompressionTest, WrongUsesCloseTheConnection) {
-  start({"COMPRESSION=shared", "MAX_MESSAGE=100000"});
-  Zlib zlib;
-  const auto packed = [&](const std::string& text) {
-    zlib.forget();
-    return zlib.packed(text);
-  };
-  const std::string half = packed("half");
-  const std::tuple<const char*, std::string, const char*> cases[] = {
-      {"7692 6.1 a compressed ping", clientFrame(kPing | kCompressed, ""),
-       "close 1002"},
-      {"7692 6.1 a compressed close", clientFrame(kClose | kCompressed, ""),
-       "close 1002"},
-      {"7692 6.1 RSV1 on a continuation",
-       clientFrame(0x01 | kCompressed, half) +
-           clientFrame(0x80 | kCompressed, ""),
-       "close 1002"},
-      {"7692 6.1 RSV2", clientFrame(kText | 0x20, ""), "close 1002"},
-      {"7692 6.2 what cannot be inflated",
-       clientFrame(kBinary | kCompressed, "\xFF\xFF\xFF\xFF"), "close 1007"},
-      {"6455 8.1 not UTF-8", clientFrame(kText | kCompressed, packed("a\xFF")),
-       "close 1007"},
-      {"6455 10.4 a bomb",
-       clientFrame(kBinary | kCompressed, packed(std::string(50 << 20, '0'))),
-       "close 1009"},
-      {"6455 10.4 as long as maxMessageSize and one",
-       clientFrame(kBinary | kCompressed, packed(std::string(100001, '0'))),
-       "close 1009"}};
-  // What the first connection brings into memory (OpenSSL's SHA-1) stays.
-  Wire first = agree("permessage-deflate");
-  zlib.forget();
-  EXPECT_EQ(echo(first, zlib, "warm"), "warm");
-  const std::size_t before = resident();
-  for (const auto& [name, bytes, event] : cases) {
-    SCOPED_TRACE("RFC "s + name);
-    Wire wire = agree("permessage-deflate");
-    wire.send(bytes);
-    EXPECT_EQ(nextEvent(wire), event);
-    EXPECT_TRUE(wire.isClosed());
-  }
-  EXPECT_LT(resident(), before + (2 << 20));
-}
-
-TEST_F(WebSocketCompressionTest, InvalidOffersAreDeclined) {
-  start({"COMPRESSION=shared"});
-  for (const char* offer : {"permessage-deflate; server_max_window_bits=16",
-                            "permessage-deflate; server_max_window_bits=7",
-                            "permessage-deflate; server_max_window_bits",
-                            "permessage-deflate; client_max_window_bits=08",
-                            "permessage-deflate; server_no_context_takeover=1",
-                            "permessage-deflate; nonsense",
-                            "permessage-deflate; server_no_context_takeover; "
-                            "server_no_context_takeover"}) {
-    Wire wire = agree(offer);
-    EXPECT_EQ(agreed_, "") << offer;
-    EXPECT_EQ(ask(wire, "open"), "text open");
-  }
-  agree("permessage-deflate; nonsense, permessage-deflate");
-  EXPECT_TRUE(agreed_.starts_with("permessage-deflate")) << agreed_;
 }
 
 }  // namespace

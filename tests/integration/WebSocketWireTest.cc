@@ -383,10 +383,7 @@ class WebSocketTest : public ::testing::Test {
                    environment);
   }
 
-  Wire connect() {
-    return path_.empty() ? Wire::toPort(subject_.port())
-                         : Wire::toSocket(path_);
-  }
+  Wire connect() { return path_.empty() ? Wire(subject_.port()) : Wire(path_); }
 
   // Open, or the test has failed.
   Wire open(const std::string& path = "/", const std::string& fields = {}) {

@@ -50,6 +50,11 @@ class WebSubject : public brigade::WebSocketWorker {
     router_.route(http, request);
   }
 
+  void onBufferFull(brigade::TcpConnection& tcp) override {
+    WebSocketWorker::onBufferFull(tcp);
+    brigade::log(brigade::LogLevel::kInfo, "reads no more");
+  }
+
   bool streamBody(HttpConnection&, const HttpRequest& request) override {
     return request.path() == "/size";
   }

@@ -6,11 +6,13 @@
 
 namespace {
 
+constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+
 std::atomic<std::size_t> allocated{0};
+std::atomic<std::size_t> failing{kNever};  // the number of it
 
 void* count(std::size_t size) {
-  ++allocated;
-  void* memory = std::malloc(size);
+  void* memory = brigade::test::allocationFails() ? nullptr : std::malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
@@ -29,5 +31,11 @@ void operator delete[](void* memory, std::size_t) noexcept {
 namespace brigade::test {
 
 std::size_t allocations() { return allocated; }
+
+void failAllocation(std::size_t which) { failing = allocated + which; }
+
+void failNoAllocation() { failing = kNever; }
+
+bool allocationFails() { return allocated++ == failing; }
 
 }  // namespace brigade::test

@@ -70,6 +70,11 @@ inline std::string closePayload(unsigned code, std::string_view reason = {}) {
          std::string(reason);
 }
 
+// A close frame of a server, without a reason.
+inline std::string closeFrame(unsigned code) {
+  return serverFrame(kFin | kClose, closePayload(code));
+}
+
 // "text hello", "close 1000 bye".
 inline std::string describeWebSocket(const Message& message) {
   using Kind = WebSocketMessage::Kind;

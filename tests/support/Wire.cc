@@ -30,26 +30,22 @@ FileDescriptor connectTo(int family, const sockaddr* address, socklen_t size) {
 
 }  // namespace
 
-Wire::Wire(FileDescriptor fd) : fd_(std::move(fd)) {}
-
-Wire Wire::toPort(std::uint16_t port) {
+Wire::Wire(std::uint16_t port) {
   sockaddr_in in{};
   in.sin_family = AF_INET;
   in.sin_port = htons(port);
   in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  Wire wire(
-      connectTo(AF_INET, reinterpret_cast<const sockaddr*>(&in), sizeof in));
+  fd_ = connectTo(AF_INET, reinterpret_cast<const sockaddr*>(&in), sizeof in);
+  // Two short messages in a row are not held back for 40 ms.
   const int on = 1;
-  ::setsockopt(wire.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return wire;
+  ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-Wire Wire::toSocket(const std::string& path) {
+Wire::Wire(const std::string& path) {
   sockaddr_un un{};
   un.sun_family = AF_UNIX;
   path.copy(un.sun_path, sizeof un.sun_path - 1);
-  return Wire(
-      connectTo(AF_UNIX, reinterpret_cast<const sockaddr*>(&un), sizeof un));
+  fd_ = connectTo(AF_UNIX, reinterpret_cast<const sockaddr*>(&un), sizeof un);
 }
 
 bool Wire::send(std::string_view bytes) {
@@ -83,6 +79,12 @@ bool Wire::sendInSteps(std::string_view bytes, std::size_t step) {
 
 void Wire::halfClose() { ::shutdown(fd_.get(), SHUT_WR); }
 
+void Wire::reset() {
+  const linger now{1, 0};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  fd_.reset();
+}
+
 bool Wire::receive() {
   char bytes[64 * 1024];
   const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
@@ -110,6 +112,27 @@ bool Wire::isClosed() {
   if (n > 0) received_.push_back(byte);
   // A reset ends it as well; a time-out does not.
   return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+std::string Wire::rest() {
+  while (receive()) {
+  }
+  return std::exchange(received_, {});
+}
+
+std::optional<std::string> Wire::line() {
+  std::size_t end;
+  while ((end = received_.find('\n')) == std::string::npos) {
+    if (!receive()) return std::nullopt;
+  }
+  std::string line = received_.substr(0, end);
+  received_.erase(0, end + 1);
+  return line;
+}
+
+std::optional<std::string> Wire::ask(std::string_view question) {
+  if (!send(std::string(question) + "\n")) return std::nullopt;
+  return line();
 }
 
 }  // namespace brigade::test

@@ -1,8 +1,8 @@
 #pragma once
 
-// Wire: a client that decides about every byte: all at once, one by one, or cut
-// in two, where the next part leaves only when the server has taken the one
-// before. Every wait has a deadline.
+// Wire: a client of bytes and lines. It decides about every byte: all at once,
+// one by one, or cut in two, where the next part leaves only when the server
+// has taken the one before. Every wait has a deadline.
 //
 // That a part was taken can be seen on a Unix socket only: there SIOCOUTQ
 // counts what the peer has not read (unix(7)), on TCP what it has not
@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,8 +20,9 @@ namespace brigade::test {
 
 class Wire {
  public:
-  static Wire toPort(std::uint16_t port);
-  static Wire toSocket(const std::string& path);
+  // Not connected when that failed: see connected().
+  explicit Wire(std::uint16_t port);
+  explicit Wire(const std::string& path);  // of a Unix socket
 
   bool connected() const { return static_cast<bool>(fd_); }
   int fd() const { return fd_.get(); }
@@ -34,6 +36,8 @@ class Wire {
   // No more will be sent.
   void halfClose();
   void close() { fd_.reset(); }
+  // Closes with a reset instead of an orderly end.
+  void reset();
 
   // What was received and not taken out yet.
   std::string& received() { return received_; }
@@ -45,10 +49,15 @@ class Wire {
   bool receiveAtLeast(std::size_t size);
   // True when the server closes, and says nothing before it does.
   bool isClosed();
+  // All that comes until the server closes.
+  std::string rest();
+
+  // The next line without its end; nothing when there is none.
+  std::optional<std::string> line();
+  // send(line + "\n"), then line().
+  std::optional<std::string> ask(std::string_view line);
 
  private:
-  explicit Wire(FileDescriptor fd);
-
   FileDescriptor fd_;
   std::string received_;
 };

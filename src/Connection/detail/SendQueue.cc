@@ -39,7 +39,8 @@ void SendQueue::append(const char* data, std::size_t size) {
   }
 }
 
-void SendQueue::append(FileDescriptor file, off_t offset, std::size_t size) {
+void SendQueue::append(std::shared_ptr<const FileDescriptor> file, off_t offset,
+                       std::size_t size) {
   const auto begin = static_cast<std::size_t>(offset);
   blocks_.push_back({nullptr, 0, begin, begin + size, std::move(file)});
 }
@@ -47,7 +48,7 @@ void SendQueue::append(FileDescriptor file, off_t offset, std::size_t size) {
 std::optional<SendQueue::FilePart> SendQueue::frontFile() const {
   if (blocks_.empty() || !blocks_.front().file) return std::nullopt;
   const Block& block = blocks_.front();
-  return FilePart{block.file.get(), static_cast<off_t>(block.begin),
+  return FilePart{block.file->get(), static_cast<off_t>(block.begin),
                   block.end - block.begin};
 }
 

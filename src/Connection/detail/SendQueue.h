@@ -26,7 +26,8 @@ class SendQueue {
   // Copies the pieces, without their first `skip` bytes.
   void append(std::span<const iovec> pieces, std::size_t skip);
 
-  void append(FileDescriptor file, off_t offset, std::size_t size);
+  void append(std::shared_ptr<const FileDescriptor> file, off_t offset,
+              std::size_t size);
 
   // Part of an open file.
   struct FilePart {
@@ -52,7 +53,8 @@ class SendQueue {
     std::size_t capacity;
     std::size_t begin = 0;
     std::size_t end = 0;
-    FileDescriptor file = {};  // then begin and end are offsets in it
+    // Then begin and end are offsets in it.
+    std::shared_ptr<const FileDescriptor> file = {};
   };
 
   void append(const char* data, std::size_t size);

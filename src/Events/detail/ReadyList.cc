@@ -11,12 +11,6 @@ void ReadyList::makeRoom(int fd) {
   places_.resize(index + 1);
 }
 
-void ReadyList::add(int fd, Watcher& watcher, Ready ready) noexcept {
-  places_[static_cast<std::size_t>(fd)] =
-      static_cast<std::uint32_t>(entries_.size());
-  entries_.push_back({&watcher, fd, ready});
-}
-
 void ReadyList::forget(int fd) {
   if (Entry* const entry = find(fd)) entry->watcher = nullptr;
 }

@@ -7,6 +7,7 @@
 // descriptor, is not delivered. 4 bytes a descriptor number, 16 more of address
 // space, and of memory when so many are ready at once.
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -20,7 +21,14 @@ class ReadyList {
   // Before `fd` can be ready; throws std::bad_alloc when there is none.
   void makeRoom(int fd);
   // At most once for a descriptor, and not while the list is being delivered.
-  void add(int fd, Watcher& watcher, Ready ready) noexcept;
+  void add(int fd, Watcher& watcher, Ready ready) noexcept {
+    places_[static_cast<std::size_t>(fd)] =
+        static_cast<std::uint32_t>(entries_.size());
+    assert(entries_.size() < entries_.capacity() && "makeRoom() saw to it");
+    // Without a way to grow this is short enough to be part of its caller.
+    if (entries_.size() == entries_.capacity()) __builtin_unreachable();
+    entries_.push_back({&watcher, fd, ready});
+  }
 
   // What is still to be delivered of `fd`: nothing, or no more than `interest`.
   void forget(int fd);

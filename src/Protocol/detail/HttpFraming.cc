@@ -1,43 +1,11 @@
 #include "brigade/Protocol/detail/HttpFraming.h"
 
-#include <cstring>
 #include <limits>
 
 #include "brigade/Protocol/detail/HttpSyntax.h"
 
 namespace brigade::detail {
 namespace {
-
-template <typename Word>
-bool sameWord(const char* name, const char* lowerCase) {
-  Word a;
-  Word b;
-  std::memcpy(&a, name, sizeof a);
-  std::memcpy(&b, lowerCase, sizeof b);
-  return (a | static_cast<Word>(0x2020202020202020)) == b;
-}
-
-// Of a token that is as long as the name in lower case: among the bytes of a
-// token, setting this bit maps to a letter or '-' only what may be there.
-template <std::size_t Size>
-bool isName(const char* token, const char (&lowerCase)[Size]) {
-  constexpr std::size_t kLength = Size - 1;
-  if constexpr (kLength < 8) {
-    return sameWord<std::uint32_t>(token, lowerCase) &&
-           sameWord<std::uint32_t>(token + kLength - 4,
-                                   lowerCase + kLength - 4);
-  } else {
-    for (std::size_t at = 0; at + 8 <= kLength; at += 8) {
-      if (!sameWord<std::uint64_t>(token + at, lowerCase + at)) return false;
-    }
-    return sameWord<std::uint64_t>(token + kLength - 8,
-                                   lowerCase + kLength - 8);
-  }
-}
-
-void add(HttpSeen::Field& field, std::size_t index) {
-  if (field.count++ == 0) field.first = static_cast<std::uint32_t>(index);
-}
 
 HttpRefusal checkHost(std::span<const HttpHeader> headers, const HttpSeen& seen,
                       unsigned minorVersion) {
@@ -77,7 +45,7 @@ void eachLine(std::span<const HttpHeader> headers, const HttpSeen::Field& field,
               std::string_view name, Take take) {
   std::uint32_t left = field.count;
   for (std::size_t at = field.first; left > 0; ++at) {
-    if (!sameName(headers[at].name, name)) continue;
+    if (at != field.first && !sameName(headers[at].name, name)) continue;
     take(headers[at].value);
     --left;
   }
@@ -174,33 +142,8 @@ HttpRefusal HttpFraming::readExpect(const HttpSeen::Field& field,
   return {};
 }
 
-void HttpSeen::noteKnown(std::string_view name, std::size_t index) {
-  const char* token = name.data();
-  switch (name.size()) {
-    case 4:
-      if (isName(token, "host")) add(host, index);
-      break;
-    case 6:
-      if (isName(token, "expect")) add(expect, index);
-      break;
-    case 10:
-      if (isName(token, "connection")) add(connection, index);
-      break;
-    case 14:
-      if (isName(token, "content-length")) add(contentLength, index);
-      break;
-    case 17:
-      if (isName(token, "transfer-encoding")) add(transferEncoding, index);
-      break;
-    default:
-      break;
-  }
-}
-
-HttpRefusal HttpFraming::read(const HttpSeen& seen, HttpRequest& request) {
-  request.contentLength_ = 0;
-  request.isChunked_ = request.wantsUpgrade_ = request.expectsContinue_ = false;
-  request.keepAlive_ = request.minorVersion_ > 0;
+HttpRefusal HttpFraming::readFields(const HttpSeen& seen,
+                                    HttpRequest& request) {
   if (const auto refusal =
           checkHost(request.headers(), seen, request.minorVersion_)) {
     return refusal;

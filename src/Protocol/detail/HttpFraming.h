@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -22,6 +23,34 @@ struct HttpRefusal {
   explicit operator bool() const { return reason != nullptr; }
 };
 
+// Any case of `name` is right.
+template <typename Word>
+inline bool sameWord(const char* name, const char* lowerCase) {
+  Word a;
+  Word b;
+  std::memcpy(&a, name, sizeof a);
+  std::memcpy(&b, lowerCase, sizeof b);
+  return (a | static_cast<Word>(0x2020202020202020)) == b;
+}
+
+// Of a token that is as long as the name in lower case: among the bytes of a
+// token, setting this bit maps to a letter or '-' only what may be there.
+template <std::size_t Size>
+inline bool isName(const char* token, const char (&lowerCase)[Size]) {
+  constexpr std::size_t kLength = Size - 1;
+  if constexpr (kLength < 8) {
+    return sameWord<std::uint32_t>(token, lowerCase) &&
+           sameWord<std::uint32_t>(token + kLength - 4,
+                                   lowerCase + kLength - 4);
+  } else {
+    for (std::size_t at = 0; at + 8 <= kLength; at += 8) {
+      if (!sameWord<std::uint64_t>(token + at, lowerCase + at)) return false;
+    }
+    return sameWord<std::uint64_t>(token + kLength - 8,
+                                   lowerCase + kLength - 8);
+  }
+}
+
 // Which of the fields matter here, noted while they are read.
 class HttpSeen {
  public:
@@ -31,6 +60,12 @@ class HttpSeen {
   };
   Field host, contentLength, transferEncoding, connection, expect;
   bool plainHost = false;  // Host is known to be valid
+
+  // Host is valid and none of the others is there: the usual GET.
+  bool onlyHost() const {
+    return plainHost && (contentLength.count | transferEncoding.count |
+                         connection.count | expect.count) == 0;
+  }
 
   void note(std::string_view name, std::size_t index) {
     if (name.size() < 32 && ((kLengths >> name.size()) & 1) != 0) {
@@ -42,16 +77,40 @@ class HttpSeen {
   static constexpr std::uint32_t kLengths =
       1U << 4 | 1U << 6 | 1U << 10 | 1U << 14 | 1U << 17;
 
-  void noteKnown(std::string_view name, std::size_t index);
+  static void add(Field& field, std::size_t index) {
+    if (field.count++ == 0) field.first = static_cast<std::uint32_t>(index);
+  }
+  // No switch: a table of jumps costs more than four comparisons.
+  void noteKnown(std::string_view name, std::size_t index) {
+    const char* const token = name.data();
+    if (name.size() == 4) {
+      if (isName(token, "host")) add(host, index);
+    } else if (name.size() == 6) {
+      if (isName(token, "expect")) add(expect, index);
+    } else if (name.size() == 10) {
+      if (isName(token, "connection")) add(connection, index);
+    } else if (name.size() == 14) {
+      if (isName(token, "content-length")) add(contentLength, index);
+    } else {
+      if (isName(token, "transfer-encoding")) add(transferEncoding, index);
+    }
+  }
 };
 
 class HttpFraming {
  public:
   // Completes what `request` says of its body and its connection; its fields
   // and its version are there.
-  static HttpRefusal read(const HttpSeen& seen, HttpRequest& request);
+  static HttpRefusal read(const HttpSeen& seen, HttpRequest& request) {
+    request.contentLength_ = 0;
+    request.isChunked_ = request.wantsUpgrade_ = false;
+    request.expectsContinue_ = false;
+    request.keepAlive_ = request.minorVersion_ > 0;
+    return seen.onlyHost() ? HttpRefusal() : readFields(seen, request);
+  }
 
  private:
+  static HttpRefusal readFields(const HttpSeen& seen, HttpRequest& request);
   static HttpRefusal readBody(const HttpSeen& seen, HttpRequest& request);
   static void readConnection(const HttpSeen::Field& field,
                              HttpRequest& request);

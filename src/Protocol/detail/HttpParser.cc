@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 
 #include "brigade/Protocol/detail/HttpScan.h"
@@ -14,9 +13,6 @@ namespace {
 // RFC 9112, 3: longer than any that is known is 501. The longest that is
 // registered (RFC 9110, 16.1) has 17 bytes.
 constexpr std::ptrdiff_t kMaxMethod = 32;
-
-// A colon and as many digits as any number of them is a port.
-constexpr std::size_t kPlainPort = 5;
 
 constexpr std::string_view kVersion = "HTTP/1.1\r\n";
 
@@ -32,8 +28,8 @@ constexpr const char* kBareCr = "a bare CR (RFC 9112, 2.2)";
 
 }  // namespace
 
-// Reads from where `resume` says. Each step returns false when the head is
-// refused, or over with the bytes.
+// Each step returns false or null when the head is refused, or over with the
+// bytes.
 class HttpParser::Reader {
  public:
   Reader(std::string_view bytes, const Resume& resume, const HttpLimits& limits,
@@ -53,12 +49,16 @@ class HttpParser::Reader {
     table_ = request.headers_.data();
   }
 
-  // The table and the target are complete only when it began at the start.
-  Result read() {
-    if (lines()) return {Result::Kind::kWhole, length(), {}};
+  // A head from its start: the table and the target are complete then.
+  bool read();
+  // From where `resume` says.
+  [[gnu::cold]] bool goOn();
+  // Why that was false.
+  Result failure() const {
     if (refusal_) return {Result::Kind::kRefused, 0, refusal_};
     return {Result::Kind::kMore, 0, {}};
   }
+  std::size_t length() const { return static_cast<std::size_t>(at_ - begin_); }
 
   Resume resume() const {
     return {static_cast<std::uint32_t>(at_ - begin_),
@@ -70,8 +70,6 @@ class HttpParser::Reader {
   HttpRefusal interpret();
 
  private:
-  std::size_t length() const { return static_cast<std::size_t>(at_ - begin_); }
-
   bool refuse(unsigned status, const char* reason) {
     refusal_ = {status, reason};
     return false;
@@ -86,7 +84,6 @@ class HttpParser::Reader {
                : refuse(431, "a head over the limit (RFC 6585, 5)");
   }
 
-  bool lines();
   // Each step begins where the one before ended, and says where it ends
   // itself; null: the head is refused or incomplete. What is passed on like
   // that stays in a register.
@@ -101,7 +98,6 @@ class HttpParser::Reader {
   const char* oddName(const char* begin, const char* at);
   bool value(const char*& at);
   bool badValue(const char* end);
-  bool hasPlainHost() const;
   HttpRefusal readTarget();
   HttpRefusal readOtherTarget();
   HttpRefusal readAbsolute(std::size_t slashes);
@@ -121,7 +117,16 @@ class HttpParser::Reader {
   const bool cut_;  // no more bytes than these are wanted
 };
 
-bool HttpParser::Reader::lines() {
+inline bool HttpParser::Reader::read() {
+  const char* at = method(at_);
+  if (at == nullptr) return false;
+  at = target(at);
+  if (at == nullptr) return false;
+  at = version(at);
+  return at != nullptr && fields(at);
+}
+
+bool HttpParser::Reader::goOn() {
   const char* at = at_;
   switch (state_) {
     case State::kMethod:
@@ -153,7 +158,10 @@ bool HttpParser::Reader::lines() {
 
 inline const char* HttpParser::Reader::method(const char* at) {
   const char* end = at;
-  if (end_ - end > 4 && std::memcmp(end, "GET ", 4) == 0) end += 3;
+  if (end_ - end > 4 && std::memcmp(end, "GET ", 4) == 0) {
+    request_.method_ = {at, 3};
+    return target_ = at + 4;
+  }
   while (end != end_ && contains(kTokenBytes, *end)) {
     if (++end - at > kMaxMethod) {
       refuse(501, "a method longer than any known (RFC 9112, 3)");
@@ -216,6 +224,11 @@ bool HttpParser::Reader::badTarget(const char* end, const char* limit) {
 
 inline const char* HttpParser::Reader::version(const char* at) {
   constexpr std::size_t kDigit = 7;
+  if (static_cast<std::size_t>(end_ - at) >= kVersion.size() &&
+      std::memcmp(at, kVersion.data(), kVersion.size()) == 0) [[likely]] {
+    request_.minorVersion_ = 1;
+    return at + kVersion.size();
+  }
   if (static_cast<std::size_t>(end_ - at) < kVersion.size() ||
       std::memcmp(at, kVersion.data(), kDigit) != 0 || !isDigit(at[kDigit]) ||
       std::memcmp(at + kDigit + 1, "\r\n", 2) != 0) [[unlikely]] {
@@ -248,29 +261,27 @@ bool HttpParser::Reader::badVersion(const char* at) {
 }
 
 // The field lines and the empty line.
-inline bool HttpParser::Reader::fields(const char* at) {
+bool HttpParser::Reader::fields(const char* at) {
   HttpHeader* header = table_ + fields_;
   const HttpHeader* const last = table_ + limits_.fields;
   for (;;) {
     if (at == end_ || *at == '\r') break;
     const char* const name = at;
-    const char* nameEnd = findEnd<EndOfPlainName>(begin_, at, end_);
+    auto [nameEnd, valueEnd] = findLineEnds(begin_, at, end_);
     if (nameEnd == end_ || *nameEnd != ':' || nameEnd == name || header == last)
         [[unlikely]] {
       fields_ = static_cast<std::size_t>(header - table_);
       nameEnd = oddName(name, nameEnd);
       if (nameEnd == nullptr) return false;
     }
-    at = nameEnd + 1;
-    while (at != end_ && isBlank(*at)) ++at;
-    const char* const value = at;
-    const char* valueEnd = findEnd<EndOfValue>(begin_, at, end_);
     if (end_ - valueEnd < 2 || valueEnd[0] != '\r' || valueEnd[1] != '\n')
         [[unlikely]] {
       fields_ = static_cast<std::size_t>(header - table_);
       return badValue(valueEnd);
     }
     at = valueEnd + 2;
+    const char* value = nameEnd + 1;
+    while (isBlank(*value)) ++value;
     while (valueEnd != value && isBlank(valueEnd[-1])) --valueEnd;
     header->name = {name, static_cast<std::size_t>(nameEnd - name)};
     header->value = {value, static_cast<std::size_t>(valueEnd - value)};
@@ -361,27 +372,11 @@ bool HttpParser::Reader::badValue(const char* end) {
   return refuse(400, kBareCr);
 }
 
-// A name or an IPv4 address, and a port: nearly every Host. False: perhaps.
-bool HttpParser::Reader::hasPlainHost() const {
-  const std::string_view host = table_[seen_.host.first].value;
-  if (host.size() > kScanWidth ||
-      end_ - host.data() < static_cast<std::ptrdiff_t>(kScanWidth)) {
-    return false;
-  }
-  const __m128i bytes = scanLoad(host.data());
-  const auto all = static_cast<HttpMask>((1U << host.size()) - 1);
-  const HttpMask ends = EndOfPlainHost::in(bytes)&all;
-  if (ends == 0) return true;
-  const auto colon = static_cast<unsigned>(std::countr_zero(ends));
-  const HttpMask port = all >> (colon + 1) << (colon + 1);
-  return host[colon] == ':' && host.size() - colon <= kPlainPort &&
-         (port & ~digitsOf(bytes)) == 0;
-}
-
-HttpRefusal HttpParser::Reader::interpret() {
+inline HttpRefusal HttpParser::Reader::interpret() {
   request_.fields_ = fields_;
   request_.body_ = {};
-  seen_.plainHost = seen_.host.count == 1 && hasPlainHost();
+  seen_.plainHost = seen_.host.count == 1 &&
+                    isPlainHost(table_[seen_.host.first].value, end_);
   if (const HttpRefusal refusal = HttpFraming::read(seen_, request_)) {
     return refusal;
   }
@@ -391,7 +386,7 @@ HttpRefusal HttpParser::Reader::interpret() {
 }
 
 // RFC 9112, 3.2: the four forms.
-HttpRefusal HttpParser::Reader::readTarget() {
+inline HttpRefusal HttpParser::Reader::readTarget() {
   const std::string_view target = request_.target_;
   const std::size_t path = query_ == nullptr
                                ? target.size()
@@ -450,24 +445,31 @@ HttpRefusal HttpParser::Reader::readAbsolute(std::size_t slashes) {
 HttpParser::Result HttpParser::parse(std::string_view bytes, Resume& resume,
                                      const HttpLimits& limits,
                                      HttpRequest& request) {
-  const bool resumed = resume.position != 0 || resume.state != State::kMethod;
-  if (resumed) {
-    Reader checker(bytes, resume, limits, request);
-    const Result result = checker.read();
-    resume = checker.resume();
+  if (resume.position != 0 || resume.state != State::kMethod) [[unlikely]] {
+    const Result result = check(bytes, resume, limits, request);
     if (result.kind != Result::Kind::kWhole) return result;
+    resume = {};
   }
   Reader reader(bytes, {}, limits, request);
-  Result result = reader.read();
-  if (result.kind != Result::Kind::kWhole) {
+  if (!reader.read()) [[unlikely]] {
     resume = reader.resume();
-    return result;
+    return reader.failure();
   }
-  resume = {};
   if (const HttpRefusal refusal = reader.interpret()) {
     return {Result::Kind::kRefused, 0, refusal};
   }
-  return result;
+  return {Result::Kind::kWhole, reader.length(), {}};
+}
+
+// The bytes that came since the last call.
+HttpParser::Result HttpParser::check(std::string_view bytes, Resume& resume,
+                                     const HttpLimits& limits,
+                                     HttpRequest& request) {
+  Reader reader(bytes, resume, limits, request);
+  const bool whole = reader.goOn();
+  resume = reader.resume();
+  if (!whole) return reader.failure();
+  return {Result::Kind::kWhole, reader.length(), {}};
 }
 
 }  // namespace brigade::detail

@@ -57,6 +57,10 @@ class HttpParser {
 
  private:
   class Reader;
+
+  [[gnu::cold]] static Result check(std::string_view bytes, Resume& resume,
+                                    const HttpLimits& limits,
+                                    HttpRequest& request);
 };
 
 }  // namespace brigade::detail

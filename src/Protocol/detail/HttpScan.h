@@ -1,18 +1,23 @@
 #pragma once
 
-// HttpScan: finds, 16 bytes at a time, the first byte that ends a token, a
-// request target or a field's value. Never reads outside of the bytes that it
-// is given: at their end it looks once more at the last 16, shifted.
+// HttpScan: finds the first byte that ends a field's name, a request target or
+// a field's value, with SSE2 16 bytes at a time. Never reads outside of the
+// bytes that it is given: at their end it looks once more at the last 16,
+// shifted.
 
+#ifdef __SSE2__
 #include <emmintrin.h>
+#endif
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace brigade::detail {
 
-inline constexpr std::size_t kScanWidth = 16;
+#ifdef __SSE2__
+inline constexpr std::ptrdiff_t kScanWidth = 16;
 
 inline __m128i scanLoad(const char* from) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
@@ -34,48 +39,39 @@ inline __m128i equals(__m128i bytes, char value) {
   return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(value));
 }
 
-// Not one of [A-Za-z0-9_-], of which nearly every field name consists.
+// Signed `bytes` from `first` to `last`, both ASCII: what is above `last` comes
+// out negative.
+inline __m128i within(__m128i bytes, char first, char last) {
+  const __m128i moved =
+      _mm_add_epi8(bytes, _mm_set1_epi8(static_cast<char>(0x7F - last)));
+  return _mm_cmpgt_epi8(
+      moved, _mm_set1_epi8(static_cast<char>(0x7F - last + first - 1)));
+}
+
+inline __m128i lettersOf(__m128i bytes) {
+  return within(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+}
+#endif
+
+// Not one of [A-Za-z0-9-], of which nearly every field name consists.
 struct EndOfPlainName {
-  static constexpr char kUsual = ':';
+#ifdef __SSE2__
   static HttpMask in(__m128i bytes) {
-    const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-    const __m128i letters =
-        atMost(_mm_sub_epi8(lower, _mm_set1_epi8('a')), 'z' - 'a');
-    const __m128i digits =
-        atMost(_mm_sub_epi8(bytes, _mm_set1_epi8('0')), '9' - '0');
-    const __m128i others = _mm_or_si128(equals(bytes, '-'), equals(bytes, '_'));
-    const __m128i all = _mm_or_si128(_mm_or_si128(letters, digits), others);
-    return maskOf(all) ^ 0xFFFF;
+    const __m128i others =
+        _mm_or_si128(within(bytes, '0', '9'), equals(bytes, '-'));
+    return maskOf(_mm_or_si128(lettersOf(bytes), others)) ^ 0xFFFF;
   }
+#endif
   static bool is(char c) {
     const char letter = static_cast<char>(c | 0x20);
     return !((letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') ||
-             c == '-' || c == '_');
+             c == '-');
   }
 };
-
-// Not one of [A-Za-z0-9.-].
-struct EndOfPlainHost {
-  static HttpMask in(__m128i bytes) {
-    const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-    const __m128i letters =
-        atMost(_mm_sub_epi8(lower, _mm_set1_epi8('a')), 'z' - 'a');
-    const __m128i rest =
-        atMost(_mm_sub_epi8(bytes, _mm_set1_epi8('-')), '9' - '-');
-    // The one byte between '.' and '0'.
-    const __m128i slash = equals(bytes, '/');
-    return maskOf(_mm_andnot_si128(slash, _mm_or_si128(letters, rest))) ^
-           0xFFFF;
-  }
-};
-
-inline HttpMask digitsOf(__m128i bytes) {
-  return maskOf(atMost(_mm_sub_epi8(bytes, _mm_set1_epi8('0')), 9));
-}
 
 // Not visible ASCII, or one of the two that part a target.
 struct EndOfTargetPart {
-  static constexpr char kUsual = ' ';
+#ifdef __SSE2__
   static HttpMask in(__m128i bytes) {
     // Signed: what is over 0x7F is below as well.
     const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x21));
@@ -84,6 +80,7 @@ struct EndOfTargetPart {
                      _mm_or_si128(equals(bytes, '?'), equals(bytes, '#')));
     return maskOf(_mm_or_si128(low, rest));
   }
+#endif
   static bool is(char c) {
     return static_cast<signed char>(c) < 0x21 || c == 0x7F || c == '?' ||
            c == '#';
@@ -92,47 +89,98 @@ struct EndOfTargetPart {
 
 // A control character other than HTAB.
 struct EndOfValue {
-  static constexpr char kUsual = '\r';
+#ifdef __SSE2__
   static HttpMask in(__m128i bytes) {
     const __m128i control =
         _mm_andnot_si128(equals(bytes, '\t'), atMost(bytes, 0x1F));
     return maskOf(_mm_or_si128(control, equals(bytes, 0x7F)));
   }
+#endif
   static bool is(char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
   }
 };
 
-// Where the first end lies; `bytes` hold at least one. The usual one is found
-// by itself, and that no other comes before is checked beside: what is read
-// next waits only for the first, which takes half the time.
-template <typename End>
-inline int indexOfEnd(__m128i bytes, HttpMask ends, int shift) {
-  const HttpMask usual = maskOf(equals(bytes, End::kUsual)) >> shift;
-  if (usual == 0 || (ends & ((usual & (0 - usual)) - 1)) != 0) [[unlikely]] {
-    return std::countr_zero(ends);
-  }
-  return std::countr_zero(usual);
-}
+// The first end of either kind.
+struct LineEnds {
+  const char* name;
+  const char* value;
+};
+
+#ifdef __SSE2__
 
 // The first byte of [at, end) that is such an end, or `end`. `begin` is where
 // readable bytes begin.
 template <typename End>
 inline const char* findEnd(const char* begin, const char* at, const char* end) {
-  constexpr auto kWidth = static_cast<std::ptrdiff_t>(kScanWidth);
-  for (; end - at >= kWidth; at += kWidth) {
-    const __m128i bytes = scanLoad(at);
-    const HttpMask ends = End::in(bytes);
-    if (ends != 0) return at + indexOfEnd<End>(bytes, ends, 0);
+  for (; end - at >= kScanWidth; at += kScanWidth) {
+    const HttpMask ends = End::in(scanLoad(at));
+    if (ends != 0) return at + std::countr_zero(ends);
   }
-  if (end - begin >= kWidth) {
-    const __m128i bytes = scanLoad(end - kWidth);
-    const int shift = static_cast<int>(kWidth - (end - at));
-    const HttpMask ends = End::in(bytes) >> shift;
-    return ends != 0 ? at + indexOfEnd<End>(bytes, ends, shift) : end;
+  if (end - begin >= kScanWidth) {
+    const auto shift = kScanWidth - (end - at);
+    const HttpMask ends = End::in(scanLoad(end - kScanWidth)) >> shift;
+    return ends != 0 ? at + std::countr_zero(ends) : end;
   }
   while (at != end && !End::is(*at)) ++at;
   return at;
 }
+
+// Of a field line, both from its start: what comes behind it waits for one
+// search and not for two. In a name is no byte that no value may hold.
+inline LineEnds findLineEnds(const char* begin, const char* at,
+                             const char* end) {
+  if (end - begin < kScanWidth) [[unlikely]] {
+    return {findEnd<EndOfPlainName>(begin, at, end),
+            findEnd<EndOfValue>(begin, at, end)};
+  }
+  const char* const from = end - at < kScanWidth ? end - kScanWidth : at;
+  const char* const next = from + kScanWidth;
+  const __m128i bytes = scanLoad(from);
+  const HttpMask names = EndOfPlainName::in(bytes) >> (at - from);
+  const HttpMask values = EndOfValue::in(bytes) >> (at - from);
+  return {names != 0 ? at + std::countr_zero(names)
+                     : findEnd<EndOfPlainName>(begin, next, end),
+          values != 0 ? at + std::countr_zero(values)
+                      : findEnd<EndOfValue>(begin, next, end)};
+}
+
+// Whether it is [A-Za-z0-9.-]*, perhaps with a colon and up to four digits
+// behind it: whatever they are, they are a port. False: it may be a host all
+// the same. Bytes are readable up to `end`.
+inline bool isPlainHost(std::string_view host, const char* end) {
+  constexpr std::size_t kPort = 5;
+  if (host.size() > std::size_t{kScanWidth} || end - host.data() < kScanWidth)
+    return false;
+  const __m128i bytes = scanLoad(host.data());
+  // The one byte between '.' and '0'.
+  const __m128i slash = equals(bytes, '/');
+  const __m128i plain = _mm_or_si128(lettersOf(bytes), within(bytes, '-', '9'));
+  const HttpMask all = (1U << host.size()) - 1;
+  const HttpMask others = all & ~maskOf(_mm_andnot_si128(slash, plain));
+  if (others == 0) return true;
+  const auto colon = static_cast<unsigned>(std::countr_zero(others));
+  const HttpMask port = all >> (colon + 1) << (colon + 1);
+  return host[colon] == ':' && host.size() - colon <= kPort &&
+         (port & ~maskOf(within(bytes, '0', '9'))) == 0;
+}
+
+#else
+
+template <typename End>
+inline const char* findEnd(const char*, const char* at, const char* end) {
+  while (at != end && !End::is(*at)) ++at;
+  return at;
+}
+
+inline LineEnds findLineEnds(const char* begin, const char* at,
+                             const char* end) {
+  const char* const name = findEnd<EndOfPlainName>(begin, at, end);
+  return {name, findEnd<EndOfValue>(begin, name, end)};
+}
+
+inline bool isPlainHost(std::string_view, const char*) { return false; }
+
+#endif
 
 }  // namespace brigade::detail

@@ -47,6 +47,8 @@ inline char lower(char c) {
 
 inline bool sameName(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
+  // As nearly always.
+  if (a == b) return true;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (lower(a[i]) != lower(b[i])) return false;
   }

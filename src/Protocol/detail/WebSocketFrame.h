@@ -10,6 +10,14 @@
 
 namespace brigade::detail {
 
+constexpr unsigned kFin = 0x80;
+constexpr unsigned kCompressed = 0x40;  // RSV1: RFC 7692, 6
+// Lengths that say how many bytes the length itself takes.
+constexpr unsigned kLength16 = 126;
+constexpr unsigned kLength64 = 127;
+constexpr std::size_t kMaxControl = 125;
+constexpr std::size_t kCodeSize = 2;
+
 // Why a peer is refused, and what the close frame says.
 struct WebSocketFault {
   std::uint16_t code;

@@ -8,9 +8,11 @@
 // thrown: the views in it are no longer good.
 
 #include <string>
+#include <utility>
 
 #include "brigade/Protocol/HttpRequest.h"
 #include "brigade/Worker/HttpConnection.h"
+#include "brigade/Worker/HttpWorker.h"
 
 namespace brigade {
 
@@ -23,13 +25,16 @@ struct HttpConnection::Body {
 
 class HttpConnection::Callback {
  public:
-  explicit Callback(HttpConnection& http) : http_(http) {}
-  ~Callback() { http_.request_ = nullptr; }
+  explicit Callback(HttpConnection& http)
+      : worker_(http.worker_),
+        before_(std::exchange(worker_.atHand_, {&http, nullptr})) {}
+  ~Callback() { worker_.atHand_ = before_; }
   Callback(const Callback&) = delete;
   Callback& operator=(const Callback&) = delete;
 
  private:
-  HttpConnection& http_;
+  HttpWorker& worker_;
+  const HttpWorker::AtHand before_;
 };
 
 }  // namespace brigade

@@ -78,24 +78,24 @@ std::string makeBoundary() {
   return boundary;
 }
 
-void addPart(HttpFileAnswer& answer, FileDescriptor file,
-             const HttpRange& range) {
+using SharedFile = std::shared_ptr<const FileDescriptor>;
+
+SharedFile share(HttpFile& file) {
+  return std::make_shared<const FileDescriptor>(std::move(file.descriptor));
+}
+
+void addPart(HttpFileAnswer& answer, SharedFile file, const HttpRange& range) {
   if (range.length > 0) answer.parts.push_back({{}, std::move(file), range});
 }
 
-// RFC 9110, 15.3.7.2: multipart/byteranges. False: there are too many
-// descriptors, and Range may be ignored (14.2).
-bool addParts(HttpFileAnswer& answer, const HttpFile& file,
+// RFC 9110, 15.3.7.2: multipart/byteranges.
+void addParts(HttpFileAnswer& answer, HttpFile file,
               const std::vector<HttpRange>& ranges) {
   const std::string boundary = makeBoundary();
   const std::string type(answer.head.header("Content-Type").value_or(""));
+  const SharedFile shared = share(file);
   for (const HttpRange& range : ranges) {
-    FileDescriptor copy(::fcntl(file.descriptor.get(), F_DUPFD_CLOEXEC, 0));
-    if (!copy) {
-      answer.parts.clear();
-      return false;
-    }
-    addPart(answer, std::move(copy), range);
+    addPart(answer, shared, range);
     answer.parts.back().before =
         (answer.parts.size() == 1 ? "--" : "\r\n--") + boundary +
         "\r\nContent-Type: " + type +
@@ -103,12 +103,11 @@ bool addParts(HttpFileAnswer& answer, const HttpFile& file,
   }
   answer.behind = "\r\n--" + boundary + "--\r\n";
   answer.head.set("Content-Type", "multipart/byteranges; boundary=" + boundary);
-  return true;
 }
 
 HttpFileAnswer whole(HttpFile file, HttpResponse head) {
   HttpFileAnswer answer{std::move(head), {}, {}};
-  addPart(answer, std::move(file.descriptor), {0, file.size});
+  addPart(answer, share(file), {0, file.size});
   return answer;
 }
 
@@ -116,12 +115,10 @@ HttpFileAnswer partial(HttpFile file, HttpResponse head,
                        const std::vector<HttpRange>& ranges) {
   HttpFileAnswer answer{std::move(head), {}, {}};
   if (ranges.size() > 1) {
-    if (!addParts(answer, file, ranges)) {
-      return whole(std::move(file), std::move(answer.head));
-    }
+    addParts(answer, std::move(file), ranges);
   } else {
     answer.head.set("Content-Range", contentRange(ranges[0], file.size));
-    addPart(answer, std::move(file.descriptor), ranges[0]);
+    addPart(answer, share(file), ranges[0]);
   }
   answer.head.setStatus(206);
   return answer;
@@ -238,7 +235,7 @@ std::string_view HttpFileAnswer::readSmall(std::span<char> room) {
   const HttpRange range = parts[0].range;
   ssize_t size = 0;
   do {
-    size = ::pread(parts[0].file.get(), room.data(), range.length,
+    size = ::pread(parts[0].file->get(), room.data(), range.length,
                    static_cast<off_t>(range.first));
   } while (size < 0 && errno == EINTR);
   if (size < 0 || static_cast<std::uint64_t>(size) < range.length) return {};
@@ -260,7 +257,7 @@ SendResult HttpFileAnswer::sendParts(TcpConnection& tcp) {
   }
   if (result != SendResult::kDropped) sendText(behind);
   // Bytes that the head has promised would be taken for the next answer.
-  if (result == SendResult::kDropped) tcp.destroy();
+  if (result == SendResult::kDropped) tcp.close();
   return result;
 }
 

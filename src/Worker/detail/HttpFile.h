@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,7 +48,7 @@ struct HttpFileRequest {
 struct HttpFileAnswer {
   struct Part {
     std::string before;  // of a multipart body, what stands in front of it
-    FileDescriptor file;
+    std::shared_ptr<const FileDescriptor> file;
     HttpRange range;
   };
 
