@@ -11,6 +11,7 @@
 // that one says. INDEX 0 is the master.
 
 #include <brigade/brigade.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
