@@ -194,7 +194,7 @@ TEST_F(FaultTest, AWorkerThatDiesAtEveryStartIsHeldBack) {
   EXPECT_LT(cpu, 0.02 * uptime);
   ASSERT_TRUE(eventually([&] { return slot().at("state") == "backoff"; }));
   EXPECT_GT(slot().at("backoff").get<double>(), 1);
-  EXPECT_EQ(slot().at("lastExit"), "exit 3");
+  EXPECT_EQ(slot().at("lastExit"), "failed to start (exit 3)");
   EXPECT_EQ(forks(), 8u);
   EXPECT_EQ(logLines("worker 2, pid"), 8u) << "one line a death";
   // Its siblings take what the kernel puts into its queue.
