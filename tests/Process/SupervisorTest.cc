@@ -37,7 +37,7 @@ TEST_F(SupervisorTest, AKilledChildIsFollowedByAnotherInItsPlace) {
   EXPECT_EQ(supervisor.slots()[0].generation, 2u);
 }
 
-TEST_F(SupervisorTest, AReloadReplacesOneSlotAfterTheOther) {
+TEST_F(SupervisorTest, T16_AReloadReplacesOneSlotAfterTheOther) {
   startReady(2);
   bool done = false;
   supervisor.reload(Grace::kFast, [&](bool ok, std::string_view) {
@@ -68,7 +68,7 @@ TEST_F(SupervisorTest, AFailingSuccessorEndsTheReloadAndNothingElse) {
   EXPECT_EQ(supervisor.childCount(), 2u);
 }
 
-TEST_F(SupervisorTest, ARequestDuringAReloadIsOneMoreRound) {
+TEST_F(SupervisorTest, T16_ARequestDuringAReloadIsOneMoreRound) {
   startReady(1);
   int done = 0;
   for (int i = 0; i < 3; ++i) {
@@ -142,7 +142,7 @@ TEST_F(SupervisorTest, AChildThatSomebodyElseReapedIsReplaced) {
   EXPECT_NE(pidOf(1), before);
 }
 
-TEST_F(SupervisorTest, AKillOfTheServingChildDuringItsReload) {
+TEST_F(SupervisorTest, X10_AKillOfTheServingChildDuringItsReload) {
   startReady(1);
   bool done = false;
   supervisor.reload(Grace::kFast, [&](bool, std::string_view) { done = true; });
@@ -172,7 +172,7 @@ TEST_F(SupervisorTest, AGroupThatIsNotReloadableIsToldOnly) {
   EXPECT_EQ(pidOf(1), before);
 }
 
-TEST_F(SupervisorTest, AChildThatDiesAtEveryStartWaitsLongerEachTime) {
+TEST_F(SupervisorTest, X01_AChildThatDiesAtEveryStartWaitsLongerEachTime) {
   orders().dieAtStart = true;
   start(1);
   // At its death each waits for the whole of its delay: 0, 100, 200, 400 ms.

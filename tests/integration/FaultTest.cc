@@ -102,7 +102,7 @@ class Load {
 
 // ---- Deaths
 
-TEST_F(FaultTest, AKilledWorkersSuccessorServesAndOthersSeeNothing) {
+TEST_F(FaultTest, M21_N08_AKilledWorkersSuccessorServesAndOthersSeeNothing) {
   program.start({"--workers", "3"});
   const auto pids = program.workerPids();
   const auto bystander = clientOf(pids[0]);
@@ -127,7 +127,7 @@ TEST_F(FaultTest, AKilledWorkersSuccessorServesAndOthersSeeNothing) {
   EXPECT_EQ(worker.at("lastExit"), "killed by SIGKILL");
 }
 
-TEST_F(FaultTest, AllWorkersKilledAtOnceComeBack) {
+TEST_F(FaultTest, C02_N07_AllWorkersKilledAtOnceComeBack) {
   program.start({"--workers", "4"});
   const auto pids = program.workerPids();
   for (const pid_t pid : pids) ::kill(pid, SIGKILL);
@@ -143,7 +143,7 @@ TEST_F(FaultTest, AllWorkersKilledAtOnceComeBack) {
   }));
 }
 
-TEST_F(FaultTest, WorkersLeaveWhenTheMasterIsKilled) {
+TEST_F(FaultTest, X02_M23_W04_WorkersLeaveWhenTheMasterIsKilled) {
   program.start({"--workers", "3"});
   const auto pids = program.workerPids();
   const std::uint16_t port = program.port();
@@ -159,7 +159,7 @@ TEST_F(FaultTest, WorkersLeaveWhenTheMasterIsKilled) {
   EXPECT_EQ(Client(port).ask("echo again"), "again");
 }
 
-TEST_F(FaultTest, AStuckWorkerLeavesAsWellWhenTheMasterIsKilled) {
+TEST_F(FaultTest, X02_AStuckWorkerLeavesAsWellWhenTheMasterIsKilled) {
   program.start({"--stop-timeout", "1"});
   const pid_t pid = program.workerPid(1);
   Client client(program.port());
@@ -172,7 +172,7 @@ TEST_F(FaultTest, AStuckWorkerLeavesAsWellWhenTheMasterIsKilled) {
   EXPECT_TRUE(eventually([pid] { return !processExists(pid); }));
 }
 
-TEST_F(FaultTest, AWorkerThatDiesAtEveryStartIsHeldBack) {
+TEST_F(FaultTest, X01_W03_AWorkerThatDiesAtEveryStartIsHeldBack) {
   const std::string events = program.directory() + "/events.log";
   program.launch({"--workers", "3"}, {"DIE_AT_START=2", "EVENT_LOG=" + events});
   const auto forks = [&] {
@@ -288,7 +288,7 @@ TEST_F(FaultTest, TheOtherPortsAreFreeAsWellWhenTheMasterIsKilled) {
   }
 }
 
-TEST_F(FaultTest, AThrowingCallbackCostsItsConnectionOnly) {
+TEST_F(FaultTest, W06_P48_AThrowingCallbackCostsItsConnectionOnly) {
   program.start({"--workers", "1"});
   Client innocent(program.port());
   ASSERT_EQ(innocent.ask("echo 1"), "1");
@@ -345,7 +345,7 @@ TEST_F(FaultTest, ResetsByTheThousandLeaveNothing) {
   EXPECT_EQ(total("accepted"), static_cast<std::uint64_t>(kResets) + 0u);
 }
 
-TEST_F(FaultTest, ReadersThatStopReadingCostLittleMemory) {
+TEST_F(FaultTest, W18_P16_ReadersThatStopReadingCostLittleMemory) {
   const std::string events = program.directory() + "/events.log";
   program.start({"--workers", "1"}, {"EVENT_LOG=" + events});
   const pid_t pid = program.workerPid(1);
@@ -422,7 +422,7 @@ TEST_F(FaultTest, TenThousandConnectionsAreOpenAtOnce) {
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
-TEST_F(FaultTest, WithoutDescriptorsAcceptingPausesAndResumes) {
+TEST_F(FaultTest, N04_W16_WithoutDescriptorsAcceptingPausesAndResumes) {
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
   rlimit tight = before;
@@ -487,7 +487,7 @@ struct ReloadCase {
 class ReloadTest : public FaultTest,
                    public ::testing::WithParamInterface<ReloadCase> {};
 
-TEST_P(ReloadTest, AHundredReloadsUnderLoadLoseNothing) {
+TEST_P(ReloadTest, W01_AHundredReloadsUnderLoadLoseNothing) {
   const ReloadCase& c = GetParam();
   program.start({"--workers", std::to_string(c.workers)},
                 {std::string("ACCEPT_MODE=") + c.acceptMode});
@@ -562,7 +562,7 @@ TEST_F(FaultTest, AfterAReloadIdleWorkersAreReadyAndNotBusy) {
   }
 }
 
-TEST_F(FaultTest, AWorkerThatIsNotReloadableStays) {
+TEST_F(FaultTest, W21_P19_AWorkerThatIsNotReloadableStays) {
   const std::string events = program.directory() + "/events.log";
   program.start({"--workers", "1"}, {"RELOADABLE=no", "EVENT_LOG=" + events});
   const auto pids = program.workerPids();
@@ -577,7 +577,7 @@ TEST_F(FaultTest, AWorkerThatIsNotReloadableStays) {
   EXPECT_EQ(program.workerPids(), pids);
 }
 
-TEST_F(FaultTest, SignalsAtAnyMomentOfTheStartEndInAStop) {
+TEST_F(FaultTest, X10_SignalsAtAnyMomentOfTheStartEndInAStop) {
   const auto files = [](const Program& of) {
     const std::filesystem::directory_iterator begin(of.directory());
     return std::distance(begin, {});

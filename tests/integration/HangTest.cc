@@ -2,6 +2,7 @@
 // else from.
 
 #include <chrono>
+#include <utility>
 
 #include "tests/integration/support/Supervised.h"
 

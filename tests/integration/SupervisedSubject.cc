@@ -2,9 +2,10 @@
 // processes come to every kind of end.
 //
 //   id | echo TEXT | slow MS | throw | throwLater MS | segv | exit N | spin MS
-//   | grow BYTES | reload
+//   | grow BYTES | reload | fork
 //
-// `id` answers "index=2 pid=812 gen=1 prev=0 count=4 master=800".
+// `fork` answers the pid of a process that sleeps for ever, `id`
+// "index=2 pid=812 gen=1 prev=0 count=4 master=800".
 //
 // From the environment: ACCEPT_MODE (shared, else reusePort), MAX_REQUESTS,
 // MAX_ACCEPTS, MAX_MEMORY, HANG_TIMEOUT (ms), READY_TIMEOUT (ms),
@@ -131,6 +132,11 @@ class Supervised : public brigade::Worker {
     } else if (verb == "reload") {
       requestReload();
       connection.send("asked");
+    } else if (verb == "fork") {
+      const pid_t child = ::fork();
+      // It holds what it has inherited, until somebody ends it.
+      while (child == 0) ::pause();
+      connection.send(std::to_string(child));
     } else {
       std::uint64_t argument = 0;
       words >> argument;

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +30,8 @@ constexpr milliseconds kQuiet{250};
 constexpr milliseconds kLastWords{500};
 // And for onWorkerStop.
 constexpr milliseconds kFarewell{200};
+// EX_SOFTWARE of sysexits(3).
+constexpr int kExitAfterException = 70;
 // Of what an exception says, as the reason why this process leaves.
 constexpr std::size_t kLongestReason = 200;
 
@@ -440,7 +441,7 @@ void WorkerProcess::onUncaught(const std::string& where,
   } else {
     log(LogLevel::kError, "ends at once after " + what);
     std::fflush(nullptr);
-    ::_exit(EX_SOFTWARE);
+    ::_exit(kExitAfterException);
   }
 }
 
