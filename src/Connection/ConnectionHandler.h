@@ -7,6 +7,7 @@
 // exactly once.
 
 #include <cstdint>
+#include <exception>
 #include <string_view>
 
 #include "brigade/Protocol/Message.h"
@@ -56,6 +57,8 @@ class ConnectionHandler {
   friend class ConnectionTable;
   // Before onError, whether or not a program overrides that: for the log.
   virtual void onTrouble(TcpConnection&, ErrorCode, std::string_view) {}
+  // Last of all, what a callback threw; it does not throw itself.
+  virtual void onThrown(TcpConnection&, const std::exception_ptr&) {}
 };
 
 }  // namespace brigade

@@ -73,6 +73,13 @@ class ConnectionTable {
     onRoom_ = std::move(callback);
   }
 
+  // Called behind each batch of input from when so many messages have been
+  // counted on; it may set another mark.
+  void setMessageMark(std::uint64_t messages) { messageMark_ = messages; }
+  void setOnMessageMark(std::function<void()> callback) {
+    onMessageMark_ = std::move(callback);
+  }
+
   // For ranges over the table: places are 0..places() - 1, and the connection
   // at one may be null.
   std::size_t places() const { return generations_.size(); }
@@ -138,6 +145,7 @@ class ConnectionTable {
   detail::PlainTransport plain_;
   detail::Transport* transport_;  // null: plain_, without a virtual call
   std::unique_ptr<char[]> received_;
+  std::uint64_t messageMark_ = UINT64_MAX;
   // What the connection whose input is being handled sends leaves together;
   // what is sent to others leaves at once.
   TcpConnection* batch_ = nullptr;
@@ -159,6 +167,7 @@ class ConnectionTable {
   std::vector<Closed> closed_;
   std::size_t open_ = 0;
   std::function<void()> onRoom_;
+  std::function<void()> onMessageMark_;
   bool burying_ = false;
 };
 

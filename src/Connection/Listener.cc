@@ -1,6 +1,7 @@
 #include "brigade/Connection/Listener.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -177,10 +178,8 @@ std::vector<Listener> Listener::openGroup(const Address& address,
   std::vector<Listener> listeners;
   if (address.family == Address::Family::kUnix) {
     listeners.push_back(open(address, options));
-    while (listeners.size() < count) {
-      FileDescriptor copy(::fcntl(listeners[0].fd(), F_DUPFD_CLOEXEC, 0));
-      if (!copy) refuse(address, errno);
-      listeners.push_back(Listener(address, std::move(copy)));
+    for (Listener& copy : joinGroup(listeners[0], options, count - 1)) {
+      listeners.push_back(std::move(copy));
     }
     return listeners;
   }
@@ -203,6 +202,38 @@ std::vector<Listener> Listener::openGroup(const Address& address,
     listenOn(address, listener.fd(), options.backlog);
   }
   return listeners;
+}
+
+std::vector<Listener> Listener::joinGroup(const Listener& member,
+                                          const ListenOptions& options,
+                                          unsigned count) {
+  std::vector<Listener> listeners;
+  const Address& address = member.address();
+  for (unsigned i = 0; i < count; ++i) {
+    FileDescriptor fd;
+    if (address.family == Address::Family::kUnix) {
+      fd.reset(::fcntl(member.fd(), F_DUPFD_CLOEXEC, 0));
+      if (!fd) refuse(address, errno);
+    } else {
+      fd = bindTcp(address, resolve(address), Sharing::kReusePort);
+      listenOn(address, fd.get(), options.backlog);
+    }
+    listeners.push_back(Listener(address, std::move(fd)));
+  }
+  return listeners;
+}
+
+// By a program in the kernel (SO_ATTACH_REUSEPORT_CBPF, socket(7)): the number
+// of the socket is a random number modulo `count`.
+void Listener::steerGroup(const Listener& member, unsigned count) {
+  if (member.address().family == Address::Family::kUnix) return;
+  constexpr auto kRandom = static_cast<__u32>(SKF_AD_OFF + SKF_AD_RANDOM);
+  sock_filter code[] = {{BPF_LD | BPF_W | BPF_ABS, 0, 0, kRandom},
+                        {BPF_ALU | BPF_MOD | BPF_K, 0, 0, count},
+                        {BPF_RET | BPF_A, 0, 0, 0}};
+  const sock_fprog program = {3, code};
+  ::setsockopt(member.fd(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+               sizeof program);
 }
 
 void Listener::removeFile() {

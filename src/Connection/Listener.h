@@ -9,6 +9,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "brigade/Connection/Address.h"
@@ -43,6 +44,21 @@ class Listener {
   static std::vector<Listener> openGroup(const Address& address,
                                          const ListenOptions& options,
                                          unsigned count);
+
+  // `count` more sockets of the group that `member` is of.
+  static std::vector<Listener> joinGroup(const Listener& member,
+                                         const ListenOptions& options,
+                                         unsigned count);
+
+  // New connections go to the first `count` sockets of the group only, in the
+  // order in which they were opened; a socket that was closed leaves its place
+  // to the last one. Where nothing can be steered (a Unix socket) nothing
+  // happens.
+  static void steerGroup(const Listener& member, unsigned count);
+
+  // A copy of a listener's descriptor that another process has sent.
+  Listener(const Listener& like, FileDescriptor fd)
+      : address_(like.address_), fd_(std::move(fd)) {}
 
   Listener(Listener&&) = default;
   Listener& operator=(Listener&&) = default;

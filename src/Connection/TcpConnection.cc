@@ -94,6 +94,9 @@ void TcpConnection::handleInput(std::span<char> bytes) {
   } else if (status_ == Status::kClosing) {
     endOrWait();
   }
+  if (table_.counters_.messages.get() >= table_.messageMark_) {
+    table_.onMessageMark_();
+  }
 }
 
 ssize_t TcpConnection::receiveBehindShortTail() {

@@ -147,13 +147,16 @@ void TcpConnection::report(ErrorCode code, std::string_view reason) {
     table_.handler_.onError(*this, code, reason);
   } catch (...) {
     table_.counters_.exceptions.add();
+    table_.handler_.onThrown(*this, std::current_exception());
   }
 }
 
 void TcpConnection::onCallbackThrew() {
   table_.counters_.exceptions.add();
-  report(ErrorCode::kException, exceptionText(std::current_exception()));
+  const std::exception_ptr exception = std::current_exception();
+  report(ErrorCode::kException, exceptionText(exception));
   close();
+  table_.handler_.onThrown(*this, exception);
 }
 
 }  // namespace brigade

@@ -5,11 +5,18 @@
 namespace brigade {
 
 Backoff::Duration Backoff::onDeath(Duration served) {
-  if (served >= kStable) next_ = Duration::zero();
+  if (served >= policy_.stable) reset();
+  if (served < policy_.stable) ++deaths_;
   const Duration wait = next_;
-  next_ = wait == Duration::zero() ? Duration(kFirst)
-                                   : std::min<Duration>(2 * wait, kLongest);
+  next_ = wait == Duration::zero()
+              ? Duration(policy_.first)
+              : std::min<Duration>(2 * wait, policy_.longest);
   return wait;
+}
+
+void Backoff::reset() {
+  next_ = Duration::zero();
+  deaths_ = 0;
 }
 
 }  // namespace brigade

@@ -2,27 +2,41 @@
 
 // Backoff: how long a slot waits before its next child. The first successor
 // comes at once; while children die young each waits twice as long as the one
-// before, from 100 ms up to 30 s. Pure: time is passed in.
+// before, from `first` up to `longest`. Pure: time is passed in.
 
 #include <chrono>
 
 namespace brigade {
 
+struct BackoffPolicy {
+  std::chrono::milliseconds first{100};
+  std::chrono::milliseconds longest{30000};
+  // A child that was ready for so long has not died young.
+  std::chrono::milliseconds stable{1000};
+  // After so many young deaths in a row there is no next child. 0: always one.
+  unsigned giveUpAfter = 0;
+};
+
 class Backoff {
  public:
   using Duration = std::chrono::steady_clock::duration;
 
-  static constexpr std::chrono::milliseconds kFirst{100};
-  static constexpr std::chrono::seconds kLongest{30};
-  // A child that was ready for so long has not died young.
-  static constexpr std::chrono::seconds kStable{1};
+  explicit Backoff(const BackoffPolicy& policy = {}) : policy_(policy) {}
 
   // A child has died that was ready for `served` (zero: never). Returns how
   // long to wait.
   Duration onDeath(Duration served);
+  // Whether the deaths so far are enough of them.
+  bool givesUp() const {
+    return policy_.giveUpAfter != 0 && deaths_ >= policy_.giveUpAfter;
+  }
+  unsigned deaths() const { return deaths_; }  // young ones, in a row
+  void reset();
 
  private:
+  BackoffPolicy policy_;
   Duration next_ = Duration::zero();
+  unsigned deaths_ = 0;
 };
 
 }  // namespace brigade

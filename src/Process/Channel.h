@@ -35,7 +35,7 @@ enum class FrameKind : std::uint16_t {
                 // kGracefully and kForReload, each or not
   kStop = 4,    // master: close everything, exit
   kRetire = 5,  // child: replace me, then drain me
-  kMail = 16,   // both: detail/Envelope.h
+  kMail = 17,   // both: detail/Envelope.h
   kFirstOfProgram = 64,
 };
 

@@ -16,6 +16,7 @@ namespace {
 
 // After a worker that wants to retire could not be replaced.
 constexpr std::chrono::seconds kRetireAgain{1};
+constexpr const char* kStopping = "the program is stopping";
 
 }  // namespace
 
@@ -35,13 +36,7 @@ Supervisor::~Supervisor() {
 
 unsigned Supervisor::addGroup(ProcessGroup group) {
   const auto number = static_cast<unsigned>(groups_.size());
-  for (unsigned i = 0; i < group.count; ++i) {
-    auto slot = std::make_unique<Slot>();
-    slot->index = static_cast<unsigned>(slots_.size()) + 1;
-    slot->slot = i;
-    slot->group = number;
-    slots_.push_back(std::move(slot));
-  }
+  for (unsigned i = 0; i < group.count; ++i) addSlot(number, i);
   groups_.push_back(std::move(group));
   return number;
 }
@@ -59,8 +54,16 @@ void Supervisor::start() {
 
 std::unique_ptr<Child> Supervisor::fork(Slot& slot) {
   auto [mine, theirs] = Channel::makePair();
-  const ChildPlace place{slot.index, slot.slot, slot.group, slot.generation + 1,
-                         ::getpid()};
+  const ChildPlace place{
+      .index = slot.index,
+      .slot = slot.slot,
+      .group = slot.group,
+      .generation = slot.generation + 1,
+      .masterPid = ::getpid(),
+      .seat = slot.freeSeat(),
+      .previousPid = slot.lastServed,
+      .count = groups_[slot.group].count,
+  };
   pid_t pid;
   try {
     pid = detail::forkProcess([&, &mine = mine, &theirs = theirs] {
@@ -81,7 +84,7 @@ std::unique_ptr<Child> Supervisor::watch(pid_t pid, FileDescriptor channel,
   detail::ChildHandler& self = *this;
   try {
     auto child = std::make_unique<Child>(loop_, self, pid, std::move(channel),
-                                         place.generation);
+                                         place.generation, slot.freeSeat());
     slot.generation = place.generation;
     handler_.onForked(place, pid, child->channel());
     return child;
@@ -102,23 +105,34 @@ int Supervisor::runChild(const ChildPlace& place, FileDescriptor channel) {
   return groups_[place.group].main(place, std::move(channel));
 }
 
-void Supervisor::forkCurrent(Slot& slot) {
+void Supervisor::forkAgain(Slot& slot) {
   slot.waiting = false;
   ++slot.restarts;
+  forkCurrent(slot);
+}
+
+void Supervisor::forkCurrent(Slot& slot) {
   try {
     slot.current = fork(slot);
   } catch (const std::exception& e) {
     handler_.onFailed(slot.view(), e.what());
+    tell(slot.whenReady, false, e.what());
     scheduleRestart(slot, Clock::duration::zero());
   }
 }
 
+void Supervisor::cancelRestart(Slot& slot) {
+  if (std::exchange(slot.waiting, false)) loop_.del(slot.restart);
+}
+
 void Supervisor::scheduleRestart(Slot& slot, Clock::duration served) {
   const Clock::duration wait = slot.backoff.onDeath(served);
+  slot.gaveUp = slot.backoff.givesUp();
+  if (slot.gaveUp) return;
   slot.waiting = true;
   slot.restartAt = Clock::now() + wait;
   slot.restart =
-      loop_.add(wait, Repeat::kOnce, [this, &slot] { forkCurrent(slot); });
+      loop_.add(wait, Repeat::kOnce, [this, &slot] { forkAgain(slot); });
 }
 
 // ---- Children
@@ -170,6 +184,8 @@ void Supervisor::onChildFrame(Child& child, const Frame& frame) {
     handler_.onFailed(slot.view(), frame.payload);
   } else if (frame.kind == FrameKind::kRetire) {
     onRetire(slot, child);
+  } else if (frame.kind == kLeaving) {
+    onLeaving(slot, child, frame.payload);
   } else if (frame.kind >= FrameKind::kFirstOfProgram) {
     handler_.onFrame(slot.view(), child.pid(), child.channel(), frame);
   }
@@ -177,13 +193,19 @@ void Supervisor::onChildFrame(Child& child, const Frame& frame) {
 
 void Supervisor::onReady(Slot& slot, Child& child) {
   child.becameReady();
+  slot.lastServed = child.pid();
   if (slot.successor.get() != &child) {
     handler_.onReady(slot.view());
+    if (!slot.wantsRestart) tell(slot.whenReady, true, "");
     return;
   }
-  slot.retiring = std::exchange(slot.current, std::move(slot.successor));
+  // What began to drain by itself meanwhile has left its place already.
+  if (slot.current) slot.retiring = std::move(slot.current);
+  slot.current = std::move(slot.successor);
   slot.wantsToRetire = false;
+  slot.wantsRestart = false;
   handler_.onReady(slot.view());
+  tell(slot.whenReady, true, "");
   if (slot.retiring) {
     std::string how;
     if (round_ && round_->reload) how += kForReload;
@@ -200,21 +222,28 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
   const pid_t pid = child.pid();
   const std::string failure =
       child.failure().empty() ? status.toString() : child.failure();
+  status = child.explain(status);
   const bool wasKilledStarting = status.signal == SIGKILL && child.wasTooSlow();
   const Clock::duration served = child.served();
   std::unique_ptr<Child>& owner = ownerOf(slot, child);
   const bool wasCurrent = &owner == &slot.current;
   const bool wasSuccessor = &owner == &slot.successor;
   bury(std::move(owner));
-  if (!expected || status.signal != 0) slot.lastExit = status.toString();
+  const bool notStarted = status.cause == ExitCause::kNotStarted;
+  if (!expected || status.signal != 0 || !status.detail.empty()) {
+    slot.lastExit = status.toString();
+  }
   if (wasCurrent) onCurrentGone(slot, served);
   if (wasKilledStarting) handler_.onFailed(slot.view(), failure);
   handler_.onExit(slot.view(), pid, status, expected);
   if (wasSuccessor) {
     onSuccessorGone(slot, failure);
-  } else if (!wasCurrent && round_ && round_->replacing == &slot) {
-    replaceNext();
+  } else if (!wasCurrent) {
+    onRetiringGone(slot);
+  } else if (notStarted) {
+    tell(slot.whenReady, false, failure);
   }
+  checkGone(slot);
   if (::getpid() == 1) reapStrangers();
   checkStopped();
 }
@@ -222,19 +251,20 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
 void Supervisor::onCurrentGone(Slot& slot, Clock::duration served) {
   slot.wantsToRetire = false;
   // Its successor, when there is one on its way, takes over when it is ready.
-  if (stopping_ || slot.successor) return;
+  if (stopping_ || slot.successor || slot.held || slot.removed) return;
   scheduleRestart(slot, served);
 }
 
 void Supervisor::onSuccessorGone(Slot& slot, const std::string& reason) {
   if (slot.current) {
-    // Two that overlap are one generation apart: each has its own page of
-    // figures (Scoreboard).
+    // A generation is one that served.
     slot.generation = slot.current->generation();
-  } else if (!stopping_) {
+  } else if (!stopping_ && !slot.held && !slot.removed) {
     scheduleRestart(slot, Clock::duration::zero());
   }
-  if (round_) {
+  slot.wantsRestart = false;
+  tell(slot.whenReady, false, reason);
+  if (round_ && round_->replacing == &slot) {
     endRound(false, "worker " + std::to_string(slot.index) + ": " + reason);
   }
 }
@@ -243,7 +273,7 @@ void Supervisor::onSuccessorGone(Slot& slot, const std::string& reason) {
 
 void Supervisor::reload(Grace grace, Done done) {
   if (stopping_) {
-    if (done) done(false, "the program is stopping");
+    if (done) done(false, kStopping);
     return;
   }
   Round round;
@@ -260,22 +290,28 @@ void Supervisor::reload(Grace grace, Done done) {
 }
 
 void Supervisor::beginRound(Round round) {
-  if (round.reload) {
-    for (const auto& slot : slots_) {
-      if (groups_[slot->group].reloadable) round.waiting.push_back(slot.get());
-    }
-  }
   const bool reload = round.reload;
   round_ = std::move(round);
   if (reload) handler_.onReloadStarted();
-  if (reload && !stopping_) {
-    for (const auto& slot : slots_) {
-      if (groups_[slot->group].reloadable) continue;
+  // The handler may have stopped us, and so ended the round.
+  if (!round_) return;
+  if (reload) collectForReload();
+  if (round_) replaceNext();
+}
+
+// Every slot but those that are to stay empty; of a group that is not
+// reloadable those that nobody is in.
+void Supervisor::collectForReload() {
+  for (const auto& slot : slots_) {
+    if (slot->held || slot->removed) continue;
+    if (groups_[slot->group].reloadable || !slot->current) {
+      slot->backoff.reset();
+      slot->gaveUp = false;
+      round_->waiting.push_back(slot.get());
+    } else {
       handler_.onReloadSkipped(slot->view());
     }
   }
-  // The handler may have stopped us, and so ended the round.
-  if (round_) replaceNext();
 }
 
 void Supervisor::onRetire(Slot& slot, Child& child) {
@@ -292,7 +328,7 @@ void Supervisor::replaceRetired() {
   Round round;
   round.reload = false;
   for (const auto& slot : slots_) {
-    if (slot->wantsToRetire && slot->current) {
+    if ((slot->wantsToRetire || slot->wantsRestart) && slot->current) {
       round.waiting.push_back(slot.get());
     }
   }
@@ -306,20 +342,27 @@ void Supervisor::replaceNext() {
     endRound(true, "");
     return;
   }
-  round_->replacing = round_->waiting.front();
+  Slot& slot = *round_->waiting.front();
   round_->waiting.pop_front();
-  forkSuccessor(*round_->replacing);
+  if (slot.held) {
+    replaceNext();
+    return;
+  }
+  round_->replacing = &slot;
+  round_->forked = false;
+  // One that drains by itself has its end first.
+  if (!slot.retiring) forkSuccessor(slot);
 }
 
 void Supervisor::forkSuccessor(Slot& slot) {
-  if (slot.waiting) {
-    loop_.del(slot.restart);
-    slot.waiting = false;
-  }
+  cancelRestart(slot);
+  round_->forked = true;
   try {
     slot.successor = fork(slot);
   } catch (const std::exception& e) {
     if (!slot.current) scheduleRestart(slot, Clock::duration::zero());
+    slot.wantsRestart = false;
+    tell(slot.whenReady, false, e.what());
     endRound(false, e.what());
   }
 }
@@ -354,10 +397,12 @@ void Supervisor::stop(Grace grace, Done done) {
   const bool first = !std::exchange(stopping_, true);
   if (done) stopDone_.push_back(std::move(done));
   if (first) {
-    if (round_) endRound(false, "the program is stopping");
+    if (round_) endRound(false, kStopping);
     loop_.del(std::exchange(retirements_, {}));
     for (const auto& slot : slots_) {
-      if (std::exchange(slot->waiting, false)) loop_.del(slot->restart);
+      cancelRestart(*slot);
+      tell(slot->whenReady, false, kStopping);
+      tell(slot->whenGone, false, kStopping);
     }
   }
   if (first || grace == Grace::kFast) stopGrace_ = grace;
@@ -381,8 +426,8 @@ void Supervisor::checkStopped() {
 // ---- Facts and frames
 
 Channel::Result Supervisor::send(unsigned index, const Frame& frame) {
-  if (index == 0 || index > slots_.size()) return Channel::Result::kGone;
-  Child* child = slots_[index - 1]->addressee();
+  const Slot* slot = slotAt(index);
+  Child* child = slot == nullptr ? nullptr : slot->addressee();
   if (child == nullptr) return Channel::Result::kGone;
   return child->channel().send(frame);
 }

@@ -11,11 +11,14 @@
 //   kStarting --ready--> kReady --drain/stop--> kDraining/kStopping --exit--+
 //       |  died               | died                                        |
 //       +------> kBackoff <---+         next child of the slot <------------+
-//                 | delay over: fork
+//                 | delay over: fork, or
+//                 | too many deaths in a row: kFailed
 //
 // During a reload a slot has two children: the one that serves and its
 // successor; the first is told to drain when the second is ready. A successor
 // that dies or is not ready in time is thrown away and the reload is aborted.
+// A child may begin to drain by itself (kLeaving): it is followed like one
+// that died, while it finishes. So a slot has up to kSeats children at once.
 
 #include <sys/types.h>
 
@@ -33,6 +36,7 @@
 #include <vector>
 
 #include "brigade/Events/EventInterface.h"
+#include "brigade/Process/Backoff.h"
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/ExitStatus.h"
 #include "brigade/Process/detail/Child.h"
@@ -48,6 +52,13 @@ class CannotFork : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// From a child, besides those of Channel.h: I accept nothing more, and end when
+// I have finished; follow me. The payload says why.
+inline constexpr auto kLeaving = static_cast<FrameKind>(16);
+
+// Children of one slot that may be alive at the same time.
+inline constexpr unsigned kSeats = 3;
+
 // What a child is told about itself.
 struct ChildPlace {
   unsigned index;  // 1..N over the whole program, kept over respawns
@@ -57,6 +68,12 @@ struct ChildPlace {
   // that of a successor that was thrown away is used again.
   unsigned generation;
   pid_t masterPid;
+  // Below kSeats; no other living child of the slot has it.
+  unsigned seat = 0;
+  // The child of the slot that served before this one; 0: none has.
+  pid_t previousPid = 0;
+  // Slots of its group when it was forked.
+  unsigned count = 1;
 };
 
 // Runs in the child, which has nothing of the master's but its memory: signals
@@ -81,7 +98,9 @@ enum class SlotState : std::uint8_t {
   kDraining,
   kStopping,
   kBackoff,
-  kStopped,
+  kStopped,  // empty until somebody asks for a child
+  kFailed,   // the same, after too many deaths in a row
+  kRemoved,  // empty, and to be forgotten
 };
 std::string_view toString(SlotState state);
 
@@ -97,6 +116,7 @@ struct SlotView {
   Clock::time_point since;  // when the child was forked
   Clock::duration backoff;  // until the next fork; zero unless kBackoff
   std::string lastExit;     // "", "exit 3", "killed by SIGKILL", ...
+  unsigned seat;            // of `pid`
 };
 
 // Told what happens; every function runs in the master's loop, and may call
@@ -137,6 +157,7 @@ class Supervisor final : private detail::ChildHandler {
     Clock::duration stopTimeout = std::chrono::seconds(8);
     // From fork to ready; then the child is killed.
     Clock::duration readyTimeout = std::chrono::seconds(30);
+    BackoffPolicy backoff = {};
   };
   using Done = std::function<void(bool ok, std::string_view reason)>;
 
@@ -163,6 +184,29 @@ class Supervisor final : private detail::ChildHandler {
   // gone.
   void stop(Grace grace, Done done);
 
+  // ---- One slot. `done` is told false, with the reason, of what cannot be:
+  // no such slot, one that is being replaced, a program that is stopping.
+
+  // Drains its child; no other follows until startSlot(), restartSlot() or the
+  // next start of the program. `done` when it is gone.
+  void stopSlot(unsigned index, Done done);
+  // Fills an empty slot, without a delay. `done` when its child is ready, or
+  // cannot start.
+  void startSlot(unsigned index, Done done);
+  // A successor, and when that is ready the drain of its child. An empty slot
+  // is started. `done` when the new child is ready, or cannot start.
+  void restartSlot(unsigned index, Done done);
+  // Kills its child, which has not turned for `time`; another follows.
+  void killHung(unsigned index, Clock::duration time);
+
+  // From onReloadStarted(): gives the group so many slots. New ones get the
+  // lowest index that is free over the whole program, and are filled in this
+  // round; the last ones are drained and stay, kRemoved at the end, until
+  // forget().
+  void resize(unsigned group, unsigned count);
+  // Drops the slots of the group that are kRemoved: their indexes are free.
+  void forget(unsigned group);
+
   // To the ready (or starting) child of the slot.
   Channel::Result send(unsigned index, const Frame& frame);
   // To every child, draining ones included. Returns how many it went to.
@@ -170,10 +214,10 @@ class Supervisor final : private detail::ChildHandler {
   // To those that have become ready. Returns the processes it went to.
   std::set<pid_t> broadcastToReady(const Frame& frame);
 
-  std::vector<SlotView> slots() const;
-  unsigned childCount() const;  // processes alive
+  std::vector<SlotView> slots() const;  // by index, which may have gaps
+  unsigned childCount() const;          // processes alive
   bool stopping() const { return stopping_; }
-  bool reloading() const { return round_.has_value(); }
+  bool reloading() const { return round_ && round_->reload; }
 
   // As PID 1 a master inherits orphans: call on SIGCHLD to reap strangers.
   void reapStrangers();
@@ -188,6 +232,7 @@ class Supervisor final : private detail::ChildHandler {
     Grace grace = Grace::kFast;
     std::vector<Done> done = {};
     Slot* replacing = nullptr;
+    bool forked = false;  // its successor
     std::deque<Slot*> waiting = {};
   };
 
@@ -210,20 +255,36 @@ class Supervisor final : private detail::ChildHandler {
                                const ChildPlace& place, Slot& slot);
   int runChild(const ChildPlace& place, FileDescriptor channel);
   void forkCurrent(Slot& slot);
+  void forkAgain(Slot& slot);
+  void cancelRestart(Slot& slot);
   void scheduleRestart(Slot& slot, Clock::duration served);
 
   // What a child did.
   void onReady(Slot& slot, Child& child);
   void onRetire(Slot& slot, Child& child);
+  void onLeaving(Slot& slot, Child& child, std::string_view reason);
+  void followLeaving(Slot& slot);
+  void onRetiringGone(Slot& slot);
   void onCurrentGone(Slot& slot, Clock::duration served);
   void onSuccessorGone(Slot& slot, const std::string& reason);
 
   // Replacements.
   void beginRound(Round round);
+  void collectForReload();
   void replaceNext();
   void forkSuccessor(Slot& slot);
   void endRound(bool ok, const std::string& reason);
   void replaceRetired();
+
+  // One slot.
+  Slot* slotAt(unsigned index) const;
+  Slot* toOrder(unsigned index, const Done& done) const;
+  bool isBeingReplaced(const Slot& slot) const;
+  void addSlot(unsigned group, unsigned number);
+  void removeSlot(Slot& slot);
+  static void tell(std::vector<Done>& waiting, bool ok,
+                   std::string_view reason);
+  void checkGone(Slot& slot);
 
   void checkStopped();
   void endChild(Child& child);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string>
 
+#include "brigade/Process/Backoff.h"
 #include "brigade/Worker/Log.h"
 
 namespace brigade {
@@ -34,6 +35,9 @@ struct RunConfig {
   std::chrono::milliseconds stopTimeout{8000};
   // From fork to ready; then a worker process counts as failed.
   std::chrono::milliseconds readyTimeout{30000};
+  // How long a worker process that died waits for its successor, and when none
+  // follows any more: then its slot is `failed`, and the others go on.
+  BackoffPolicy backoff = {};
   bool daemonize = false;
 };
 

@@ -33,6 +33,22 @@ unsigned Worker::index() const {
 
 unsigned Worker::id() const { return process_ == nullptr ? 0 : process_->id(); }
 
+unsigned Worker::generation() const {
+  return process_ == nullptr ? 0 : process_->place().generation;
+}
+
+pid_t Worker::previousPid() const {
+  return process_ == nullptr ? 0 : process_->place().previousPid;
+}
+
+unsigned Worker::processCount() const {
+  return process_ == nullptr ? 0 : process_->place().count;
+}
+
+pid_t Worker::masterPid() const {
+  return process_ == nullptr ? 0 : process_->place().masterPid;
+}
+
 TcpConnection* Worker::find(ConnectionId connection) {
   ConnectionTable* table = require(process_).table();
   return table == nullptr ? nullptr : table->find(connection);
@@ -71,12 +87,20 @@ SharedState& Worker::state() {
   }
   return *state_;
 }
+void Worker::requestReload() { require(process_).requestReload(); }
 
 void Worker::onTrouble(TcpConnection& connection, ErrorCode code,
                        std::string_view reason) {
   if (process_ == nullptr) return;
   process_->logPeer(connection.remoteAddress() + ": " +
                     std::string(toString(code)) + ": " + std::string(reason));
+}
+
+void Worker::onThrown(TcpConnection& connection,
+                      const std::exception_ptr& exception) {
+  if (process_ == nullptr) return;
+  process_->onUncaught("a callback of " + connection.remoteAddress(),
+                       exception);
 }
 
 TcpConnection& Worker::Connections::Iterator::operator*() const {

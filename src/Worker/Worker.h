@@ -3,13 +3,17 @@
 // Worker: the class a program subclasses. One service: an address, a protocol,
 // callbacks, and `count` processes that run it. The object is made in the
 // master before the fork; every worker process has its own copy of it, so what
-// one changes no other sees. The settings below are read by run(), once;
-// changing one in a worker process changes nothing.
+// one changes no other sees. The settings below are read by run(); changing one
+// in a worker process changes nothing. Those marked R are read again for each
+// reload, so onMasterReload may change them; a change of another one waits for
+// the next start.
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -50,6 +54,14 @@ enum class Drain : std::uint8_t {
   kByItself,   // its program closes it
 };
 
+// What a worker process does after an exception that left a callback.
+enum class AfterException : std::uint8_t {
+  kContinue,  // the connection of the callback is closed, and that is all
+  kDrain,     // it accepts no more, is followed by another process, finishes
+              // what is in flight and ends within the stop time-out
+  kAbort,     // it ends at once, with exit status 70 (sysexits.h)
+};
+
 class Worker : public ConnectionHandler {
  public:
   // "text://0.0.0.0:5678": see Address.h. Without an address the Worker is a
@@ -62,22 +74,35 @@ class Worker : public ConnectionHandler {
   // ---- Settings
 
   std::string address;
-  std::string name;    // in status, titles and logs; empty: the program's
-  unsigned count = 1;  // of processes; 0: one for each processor
-  std::string user;    // to run as; empty: as the master
-  std::string group;   // empty: the user's own
+  std::string name;  // in status, titles and logs; empty: the program's
+  // Of processes; 0: one for each processor. R: more get indexes that are free
+  // over the whole program, of fewer the last ones are drained.
+  unsigned count = 1;
+  std::string user;   // to run as; empty: as the master
+  std::string group;  // empty: the user's own
   AcceptMode acceptMode = AcceptMode::kReusePort;
   bool reloadable = true;  // false: a reload calls onWorkerReload only
   int backlog = 1024;      // of the accept queue; net.core.somaxconn bounds it
   mode_t socketMode = 0660;  // of a Unix socket's file, owned by user:group
-  // In each process; over it, connections wait in the accept queue. 0: as many
-  // as there are descriptors.
+  // R: in each process; over it, connections wait in the accept queue. 0: as
+  // many as there are descriptors.
   std::size_t maxConnections = 0;
-  std::size_t maxSendBufferSize = 1024 * 1024;    // bytes, see TcpConnection.h
-  std::size_t maxPackageSize = 10 * 1024 * 1024;  // bytes
-  std::chrono::milliseconds idleTimeout{0};       // zero: never
-  // From the first byte of a package to its last; zero: none.
+  std::size_t maxSendBufferSize = 1024 * 1024;  // R: bytes, see TcpConnection.h
+  std::size_t maxPackageSize = 10 * 1024 * 1024;  // R: bytes
+  std::chrono::milliseconds idleTimeout{0};       // R: zero: never
+  // R: from the first byte of a package to its last; zero: none.
   std::chrono::milliseconds packageTimeout{0};
+  // R: a process that has received so many messages (as `status` counts them),
+  // accepted so many connections, or has so many bytes in memory, is replaced
+  // as by retire(). Up to a tenth more, by chance, so that processes do not
+  // leave together. 0: never.
+  std::uint64_t maxRequests = 0;
+  std::uint64_t maxAccepts = 0;
+  std::uint64_t maxMemory = 0;
+  // R: a process whose loop has not turned for so long though it is awake, or
+  // that has been stopped (SIGSTOP) for so long, is killed and replaced; one
+  // that a debugger holds is not. Zero: never, and nobody looks.
+  std::chrono::milliseconds hangTimeout{0};
   std::string event;  // of this Worker's processes; empty: the program's
 
   // A protocol of the program's own for this Worker's address. Before run().
@@ -94,6 +119,14 @@ class Worker : public ConnectionHandler {
   // when it is not reloadable, goes on.
   virtual void onWorkerReload() {}
 
+  // An exception has left a callback: `where` names it. It is logged and
+  // counted, and its connection closed already. Not called any more while this
+  // process drains.
+  virtual AfterException onUncaughtException(std::string_view /*where*/,
+                                             const std::exception_ptr&) {
+    return AfterException::kContinue;
+  }
+
   // This process is being drained: it accepts no more. Once for each open
   // connection. Whatever is left is closed half a second before the stop
   // time-out.
@@ -107,7 +140,8 @@ class Worker : public ConnectionHandler {
   virtual void onMasterStart() {}
   // A process of this Worker has ended.
   virtual void onWorkerExit(unsigned /*index*/, pid_t, const ExitStatus&) {}
-  // Before the first process is replaced.
+  // Before the first process is replaced. The settings marked R may be changed
+  // here.
   virtual void onMasterReload() {}
   // All worker processes are gone.
   virtual void onMasterStop() {}
@@ -119,6 +153,14 @@ class Worker : public ConnectionHandler {
   unsigned index() const;
   // 1..count among the processes of this Worker.
   unsigned id() const;
+  // Which process this is at its index: 1 for the first. 0 in the master, as
+  // all of these.
+  unsigned generation() const;
+  // The process that served at this index before; 0: this is the first.
+  pid_t previousPid() const;
+  // Processes of this Worker when this one was forked: what `count` means.
+  unsigned processCount() const;
+  pid_t masterPid() const;
 
   // Null when it is closed. The pointer is good until the callback returns.
   TcpConnection* find(ConnectionId id);
@@ -145,10 +187,16 @@ class Worker : public ConnectionHandler {
   // Ends this process after a drain; the master forks a successor first.
   void retire();
 
+  // Asks the master for a reload of the whole program, as the command does. It
+  // is refused, which the log tells, while the program starts or stops.
+  void requestReload();
+
  protected:
   // Logs, up to ten lines a second.
   void onTrouble(TcpConnection& connection, ErrorCode code,
                  std::string_view reason) override;
+  void onThrown(TcpConnection& connection,
+                const std::exception_ptr& exception) override;
 
  private:
   friend class detail::Master;

@@ -54,11 +54,17 @@ class RecordingHandler : public ConnectionHandler {
 
   std::vector<std::string> events;
   std::vector<std::string> messages;
+  std::size_t thrown = 0;
   ErrorCode lastCode{};
   std::string lastReason;
   Callback connect, close, error, full, drain, end;
   std::function<void(TcpConnection&, const Message&)> message;
   std::function<bool(TcpConnection&)> idle;
+
+ protected:
+  void onThrown(TcpConnection&, const std::exception_ptr& exception) override {
+    if (exception) ++thrown;
+  }
 
  private:
   void note(const char* event, const Callback& callback, TcpConnection& c) {

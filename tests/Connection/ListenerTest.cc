@@ -12,6 +12,8 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "brigade/Connection/Address.h"
 #include "tests/support/TempDirectory.h"
@@ -85,6 +87,56 @@ TEST_F(ListenerTest, AGroupDoesNotSlipInBesideAnotherServer) {
   const Address any = Address::parse("tcp://127.0.0.1:0");
   const auto first = Listener::openGroup(any, {}, 2);
   EXPECT_THROW(Listener::openGroup(first[0].address(), {}, 2), CannotListen);
+}
+
+// How many connections wait in the queue of each.
+std::vector<int> queuesOf(const std::vector<Listener>& group) {
+  std::vector<int> counts;
+  for (const Listener& listener : group) {
+    counts.push_back(0);
+    while (FileDescriptor(::accept(listener.fd(), nullptr, nullptr))) {
+      ++counts.back();
+    }
+  }
+  return counts;
+}
+
+TEST_F(ListenerTest, P04_AGroupTakesMoreSockets) {
+  auto group = Listener::openGroup(Address::parse("tcp://127.0.0.1:0"), {}, 1);
+  for (Listener& more : Listener::joinGroup(group[0], {}, 2)) {
+    group.push_back(std::move(more));
+  }
+  ASSERT_EQ(group.size(), 3u);
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(connects(group[0].address()));
+  for (const int count : queuesOf(group)) EXPECT_GT(count, 0);
+}
+
+TEST_F(ListenerTest, P04_ASteeredGroupGivesNewConnectionsToItsFirstOnly) {
+  auto group = Listener::openGroup(Address::parse("tcp://127.0.0.1:0"), {}, 4);
+  Listener::steerGroup(group[0], 2);
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(connects(group[0].address()));
+  const auto two = queuesOf(group);
+  EXPECT_GT(two[0], 0);
+  EXPECT_GT(two[1], 0);
+  EXPECT_EQ(two[2] + two[3], 0);
+  // Those that get none may go; then others may come.
+  group.erase(group.begin() + 2, group.end());
+  for (Listener& more : Listener::joinGroup(group[0], {}, 1)) {
+    group.push_back(std::move(more));
+  }
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(connects(group[0].address()));
+  EXPECT_EQ(queuesOf(group)[2], 0);
+  Listener::steerGroup(group[0], 3);
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(connects(group[0].address()));
+  for (const int count : queuesOf(group)) EXPECT_GT(count, 0);
+}
+
+TEST_F(ListenerTest, AUnixSocketIsNotSteered) {
+  const Address address = Address::parse("unix://" + path("s.sock"));
+  auto group = Listener::openGroup(address, {}, 1);
+  Listener::steerGroup(group[0], 1);
+  EXPECT_EQ(Listener::joinGroup(group[0], {}, 2).size(), 2u);
+  EXPECT_TRUE(connects(address));
 }
 
 TEST_F(ListenerTest, AHostThatDoesNotExistIsNamed) {

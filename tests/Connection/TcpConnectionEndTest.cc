@@ -161,6 +161,7 @@ TEST_F(TcpConnectionEndTest, ExceptionsInEveryCallbackAreContained) {
   ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
   EXPECT_EQ(table().size(), 0u);
   EXPECT_GE(counters.exceptions.get(), 3u);
+  EXPECT_EQ(handler.thrown, counters.exceptions.get()) << "each is told";
 }
 
 TEST_F(TcpConnectionEndTest, APeerThatShutsItsWritingSideStillGetsItsAnswer) {

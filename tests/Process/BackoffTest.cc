@@ -36,5 +36,25 @@ TEST(BackoffTest, AtMostTenForksInTheFirstTenSeconds) {
   EXPECT_LE(forks, 10);
 }
 
+TEST(BackoffTest, C19_X01_DelaysAreThePolicys) {
+  Backoff backoff({.first = milliseconds(2000), .longest = milliseconds(5000)});
+  for (const int expected : {0, 2000, 4000, 5000, 5000}) {
+    EXPECT_EQ(backoff.onDeath(seconds(0)), milliseconds(expected));
+  }
+  EXPECT_FALSE(backoff.givesUp());
+}
+
+TEST(BackoffTest, X01_GivesUpAfterYoungDeathsInARowOnly) {
+  Backoff backoff({.stable = milliseconds(50), .giveUpAfter = 3});
+  backoff.onDeath(seconds(0));
+  backoff.onDeath(seconds(0));
+  backoff.onDeath(milliseconds(50));
+  EXPECT_FALSE(backoff.givesUp());
+  for (int i = 0; i < 3; ++i) backoff.onDeath(milliseconds(49));
+  EXPECT_TRUE(backoff.givesUp());
+  backoff.reset();
+  EXPECT_FALSE(backoff.givesUp());
+}
+
 }  // namespace
 }  // namespace brigade

@@ -15,5 +15,12 @@ TEST(ExitStatusTest, SaysHowAProcessEnded) {
   EXPECT_EQ((ExitStatus{0, 63, false}).toString(), "killed by signal 63");
 }
 
+TEST(ExitStatusTest, X09_SaysWhyWhenThatIsKnown) {
+  ExitStatus status{0, SIGKILL, false};
+  status.cause = ExitCause::kHung;
+  status.detail = "hung for 5000 ms";
+  EXPECT_EQ(status.toString(), "hung for 5000 ms (killed by SIGKILL)");
+}
+
 }  // namespace
 }  // namespace brigade

@@ -52,7 +52,7 @@ TEST_F(PidFileTest, NobodyElseMayReadItAndSoLockIt) {
             std::filesystem::perms{0600});
 }
 
-TEST_F(PidFileTest, AStaleFileIsTakenOver) {
+TEST_F(PidFileTest, P26_X12_AStaleFileIsTakenOver) {
   std::ofstream(path) << "1\n";
   EXPECT_EQ(PidFile::look(path).state, PidFile::State::kStale);
   EXPECT_EQ(PidFile::look(path).pid, 1);

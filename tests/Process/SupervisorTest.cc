@@ -13,130 +13,11 @@
 #include <thread>
 #include <vector>
 
-#include "brigade/Process/SharedMemory.h"
+#include "tests/Process/SupervisorFixture.h"
 #include "tests/support/RunUntil.h"
 
 namespace brigade::test {
 namespace {
-
-// What the children of a test are told through memory they share with it.
-struct Orders {
-  std::atomic<bool> hangAtStart{false};
-  std::atomic<bool> failToStart{false};
-  std::atomic<bool> dieAtStart{false};
-  std::atomic<bool> ignoreOrders{false};
-};
-
-// A child that says ready and ends when it is told to.
-class Obedient final : public ChannelHandler {
- public:
-  Obedient(FileDescriptor channel, Orders& orders)
-      : orders_(orders), channel_(*loop_, std::move(channel), *this) {}
-
-  int run() {
-    if (orders_.failToStart) {
-      channel_.send({FrameKind::kFailed, "told to fail"});
-      return 1;
-    }
-    if (orders_.dieAtStart) return 3;
-    while (orders_.hangAtStart) ::pause();
-    channel_.send({FrameKind::kReady});
-    loop_->loop();
-    return 0;
-  }
-
- private:
-  void onFrame(const Frame& frame) override {
-    if (frame.kind == FrameKind::kFirstOfProgram && frame.payload == "retire") {
-      channel_.send({FrameKind::kRetire});
-    } else if (frame.kind == FrameKind::kFirstOfProgram) {
-      channel_.send({frame.kind, frame.payload});
-    } else if (!orders_.ignoreOrders) {
-      loop_->stop();
-    }
-  }
-  void onChannelClosed() override { loop_->stop(); }
-
-  Orders& orders_;
-  std::unique_ptr<EventInterface> loop_ = makeEventLoop("epoll");
-  Channel channel_;
-};
-
-class SupervisorTest : public ::testing::Test, public SupervisorHandler {
- protected:
-  void onReady(const SlotView& slot) override { note("ready", slot.index); }
-  void onFailed(const SlotView& slot, std::string_view reason) override {
-    note("failed", slot.index);
-    lastReason = reason;
-  }
-  void onExit(const SlotView& slot, pid_t, ExitStatus status,
-              bool expected) override {
-    note(expected ? "ended" : "died", slot.index);
-    lastStatus = status.toString();
-  }
-  void onFrame(const SlotView&, pid_t, Channel&, const Frame& frame) override {
-    frames.emplace_back(frame.payload);
-  }
-  void onReloadStarted() override {
-    if (whenReloadStarts) whenReloadStarts();
-  }
-  void onReloadEnded(bool, std::string_view) override {}
-  void onReloadSkipped(const SlotView& slot) override {
-    note("skipped", slot.index);
-  }
-  void inChild() override {}
-
-  void start(unsigned count, bool reloadable = true) {
-    ProcessGroup group;
-    group.count = count;
-    group.reloadable = reloadable;
-    group.main = [this](const ChildPlace&, FileDescriptor channel) {
-      return Obedient(std::move(channel), orders()).run();
-    };
-    supervisor.addGroup(std::move(group));
-    supervisor.start();
-  }
-  void startReady(unsigned count, bool reloadable = true) {
-    start(count, reloadable);
-    ASSERT_TRUE(until([&] { return countOf("ready") == count; }));
-    events.clear();
-  }
-  void TearDown() override { stopAll(Grace::kFast); }
-  void stopAll(Grace grace) {
-    if (supervisor.stopping()) return;
-    bool stopped = false;
-    supervisor.stop(grace, [&](bool, std::string_view) { stopped = true; });
-    EXPECT_TRUE(until([&] { return stopped; }));
-    EXPECT_EQ(supervisor.childCount(), 0u);
-  }
-  bool until(const std::function<bool()>& condition) {
-    return runUntil(*loop, condition);
-  }
-  std::size_t countOf(const std::string& event) const {
-    return static_cast<std::size_t>(std::count_if(
-        events.begin(), events.end(),
-        [&](const auto& each) { return each.starts_with(event + " "); }));
-  }
-  void note(const std::string& event, unsigned index) {
-    events.push_back(event + " " + std::to_string(index));
-  }
-  Orders& orders() { return shared[0]; }
-  pid_t pidOf(unsigned index) { return supervisor.slots()[index - 1].pid; }
-
-  SharedArray<Orders> shared{1};
-  std::unique_ptr<EventInterface> loop = makeEventLoop("epoll");
-  std::vector<std::string> events;
-  std::vector<std::string> frames;
-  std::string lastReason;
-  std::function<void()> whenReloadStarts;
-  std::string lastStatus;
-  Supervisor supervisor{*loop,
-                        *this,
-                        {.stopTimeout = std::chrono::milliseconds(500),
-                         .readyTimeout = std::chrono::seconds(10)}};
-};
-
-using Strings = std::vector<std::string>;
 
 TEST_F(SupervisorTest, EveryChildIsReadyOnceAndEndsWhenTold) {
   startReady(3);
@@ -156,7 +37,7 @@ TEST_F(SupervisorTest, AKilledChildIsFollowedByAnotherInItsPlace) {
   EXPECT_EQ(supervisor.slots()[0].generation, 2u);
 }
 
-TEST_F(SupervisorTest, AReloadReplacesOneSlotAfterTheOther) {
+TEST_F(SupervisorTest, T16_AReloadReplacesOneSlotAfterTheOther) {
   startReady(2);
   bool done = false;
   supervisor.reload(Grace::kFast, [&](bool ok, std::string_view) {
@@ -187,7 +68,7 @@ TEST_F(SupervisorTest, AFailingSuccessorEndsTheReloadAndNothingElse) {
   EXPECT_EQ(supervisor.childCount(), 2u);
 }
 
-TEST_F(SupervisorTest, ARequestDuringAReloadIsOneMoreRound) {
+TEST_F(SupervisorTest, T16_ARequestDuringAReloadIsOneMoreRound) {
   startReady(1);
   int done = 0;
   for (int i = 0; i < 3; ++i) {
@@ -261,7 +142,7 @@ TEST_F(SupervisorTest, AChildThatSomebodyElseReapedIsReplaced) {
   EXPECT_NE(pidOf(1), before);
 }
 
-TEST_F(SupervisorTest, AKillOfTheServingChildDuringItsReload) {
+TEST_F(SupervisorTest, X10_AKillOfTheServingChildDuringItsReload) {
   startReady(1);
   bool done = false;
   supervisor.reload(Grace::kFast, [&](bool, std::string_view) { done = true; });
@@ -291,7 +172,7 @@ TEST_F(SupervisorTest, AGroupThatIsNotReloadableIsToldOnly) {
   EXPECT_EQ(pidOf(1), before);
 }
 
-TEST_F(SupervisorTest, AChildThatDiesAtEveryStartWaitsLongerEachTime) {
+TEST_F(SupervisorTest, X01_AChildThatDiesAtEveryStartWaitsLongerEachTime) {
   orders().dieAtStart = true;
   start(1);
   // At its death each waits for the whole of its delay: 0, 100, 200, 400 ms.
@@ -305,7 +186,7 @@ TEST_F(SupervisorTest, AChildThatDiesAtEveryStartWaitsLongerEachTime) {
   for (std::size_t i = 2; i < waits.size(); ++i) {
     EXPECT_GT(waits[i], waits[i - 1] * 3 / 2) << i;
   }
-  EXPECT_EQ(lastStatus, "exit 3");
+  EXPECT_EQ(lastStatus, "failed to start (exit 3)");
 }
 
 TEST_F(SupervisorTest, AChildThatIgnoresItsOrdersIsKilledAtTheDeadline) {
@@ -313,7 +194,7 @@ TEST_F(SupervisorTest, AChildThatIgnoresItsOrdersIsKilledAtTheDeadline) {
   startReady(1);
   ::kill(pidOf(1), SIGSTOP);
   stopAll(Grace::kGraceful);
-  EXPECT_EQ(lastStatus, "killed by SIGKILL");
+  EXPECT_EQ(lastStatus, "not ended within 500 ms (killed by SIGKILL)");
 }
 
 TEST_F(SupervisorTest, FramesReachTheChildAndComeBack) {
@@ -357,7 +238,6 @@ TEST_F(SupervisorTest, ASuccessorThatFailedLeavesItsGenerationToTheNext) {
   ASSERT_TRUE(reload());
   orders().failToStart = false;
   ASSERT_TRUE(reload());
-  // Neighbours in time have a page of figures each, by odd and even.
   EXPECT_EQ(supervisor.slots()[0].generation, 2u);
 }
 

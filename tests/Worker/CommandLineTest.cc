@@ -72,6 +72,25 @@ TEST_F(CommandLine, KnowsEveryCommand) {
   }
 }
 
+TEST_F(CommandLine, P41_P42_OrdersToAWorkerNeedItsIndex) {
+  const std::vector<std::pair<std::string, Command>> commands = {
+      {"stop-worker", Command::kStopWorker},
+      {"start-worker", Command::kStartWorker},
+      {"restart-worker", Command::kRestartWorker}};
+  for (const auto& [name, command] : commands) {
+    EXPECT_EQ(parse({name, "12"}), -1) << name << error_;
+    EXPECT_EQ(invocation_.command, command) << name;
+    EXPECT_EQ(invocation_.worker, 12u);
+    for (const char* bad : {"0", "x", "1x", ""}) {
+      EXPECT_NE(refusal({name, bad}).find("is not the index of a worker"),
+                std::string::npos)
+          << name << " " << bad << ": " << error_;
+    }
+    EXPECT_EQ(refusal({name}), "index is required");
+    EXPECT_EQ(refusal({name, "1", "2"}), "unexpected argument '2'");
+  }
+}
+
 TEST_F(CommandLine, FillsTheConfigFromTheOptionsOfStart) {
   for (const char* command : {"start", "restart"}) {
     config_ = RunConfig();
@@ -238,8 +257,9 @@ TEST_F(CommandLine, ShowsTheVersions) {
 
 TEST_F(CommandLine, HelpHasALineForEachCommand) {
   EXPECT_EQ(parse({"--help"}), kSuccess);
-  for (const char* command : {"start", "stop", "restart", "reload", "status",
-                              "connections", "reopen"}) {
+  for (const char* command :
+       {"start", "stop", "restart", "reload", "status", "connections", "reopen",
+        "stop-worker", "start-worker", "restart-worker"}) {
     EXPECT_NE(out_.find("\n  " + std::string(command) + "  "),
               std::string::npos)
         << out_;

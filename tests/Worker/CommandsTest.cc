@@ -326,6 +326,27 @@ TEST_F(Commands, ReloadThatFailsShowsTheReason) {
                         ": worker 1 was not ready\n");
 }
 
+TEST_F(Commands, P41_P42_OrdersToAWorkerCarryItsIndexAndShowTheReason) {
+  startMaster([](const FakeMaster& master) {
+    const bool known = master.request.ends_with("-worker 2");
+    master.say(resultLine(known, "no worker at " + master.request));
+  });
+  Invocation invocation;
+  invocation.worker = 2;
+  for (const auto& [command, done] :
+       {std::pair{Command::kStopWorker, "stopped"},
+        std::pair{Command::kStartWorker, "started"},
+        std::pair{Command::kRestartWorker, "restarted"}}) {
+    invocation.command = command;
+    EXPECT_EQ(run(invocation), kSuccess);
+    EXPECT_EQ(error_, "shout: worker 2 " + std::string(done) + "\n");
+  }
+  invocation.worker = 9;
+  EXPECT_EQ(run(invocation), kFailure);
+  EXPECT_EQ(error_, "shout: cannot restart worker 9 of pid " + masterPid() +
+                        ": no worker at restart-worker 9\n");
+}
+
 TEST_F(Commands, ReloadOfAMasterThatDiesFails) {
   startMaster([](const FakeMaster& master) {
     master.say(progressLine("worker 1 ready"));

@@ -21,6 +21,7 @@ class StatusReport : public ::testing::Test {
     status_.version = "1.4";
     status_.brigadeVersion = "0.1.0";
     status_.pid = 812;
+    status_.state = "running";
     status_.event = "libev";
     status_.started = std::chrono::system_clock::from_time_t(1795246454);
     status_.uptime = 273600;
@@ -102,7 +103,8 @@ TEST_F(StatusReport, AlignsTheRowsUnderTheirTitles) {
       table(),
       "shop 1.4 (brigade 0.1.0), pid 812, running since 2026-11-21 07:34:14 "
       "UTC (3d 4h)\n"
-      "loop libev, load 0.25 0.00 0.00, run directory /run/shop\n"
+      "state running, loop libev, load 0.25 0.00 0.00, run directory "
+      "/run/shop\n"
       "connections 531, messages 1.2M, req/s 1235, read 3.0M, written 0, "
       "protocol errors 9\n"
       "note: the last reload failed\n"

@@ -46,6 +46,7 @@ ProgramStatus program() {
   status.version = "1.2";
   status.brigadeVersion = "0.1.0";
   status.pid = 812;
+  status.state = "running";
   status.event = "libev";
   status.started = system_clock::from_time_t(1795246454);
   status.uptime = 3600.5;
@@ -85,7 +86,8 @@ TEST(Status, OfAProgramHasAHeadAndTotals) {
   const std::string json = toJson(program());
   const std::string head =
       R"({"name":"shout","version":"1.2","brigadeVersion":"0.1.0","pid":812,)"
-      R"("event":"libev","started":"2026-11-21T07:34:14Z","uptime":3600.5,)"
+      R"("state":"running","event":"libev",)"
+      R"("started":"2026-11-21T07:34:14Z","uptime":3600.5,)"
       R"("load":[0.25,0.5,1.0],"runDirectory":"/run/shout",)"
       R"("note":"worker 2 was not ready","totals":{"connections":20,)"
       R"("accepted":40,"messages":60,"sendFailures":2,"exceptions":4,)"

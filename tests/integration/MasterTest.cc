@@ -39,7 +39,7 @@ class MasterTest : public ::testing::Test {
   }
 };
 
-TEST_F(MasterTest, OutlivesWhateverItsCallbacksThrow) {
+TEST_F(MasterTest, C16_OutlivesWhateverItsCallbacksThrow) {
   program.start({"--workers", "1"}, {"THROW_IN_MASTER=yes"});
   ::kill(program.workerPid(1), SIGKILL);
   EXPECT_TRUE(logs("exception in onWorkerExit of subject"));

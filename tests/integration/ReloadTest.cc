@@ -29,7 +29,7 @@ struct ReloadCase {
 class ReloadUnderLoadTest : public FaultFixture,
                             public ::testing::WithParamInterface<ReloadCase> {};
 
-TEST_P(ReloadUnderLoadTest, AHundredReloadsUnderLoadLoseNothing) {
+TEST_P(ReloadUnderLoadTest, W01_AHundredReloadsUnderLoadLoseNothing) {
   const ReloadCase& c = GetParam();
   program.start({"--workers", std::to_string(c.workers)},
                 {std::string("ACCEPT_MODE=") + c.acceptMode});
@@ -104,7 +104,7 @@ TEST_F(ReloadTest, AfterAReloadIdleWorkersAreReadyAndNotBusy) {
   }
 }
 
-TEST_F(ReloadTest, AWorkerThatIsNotReloadableStays) {
+TEST_F(ReloadTest, W21_P19_AWorkerThatIsNotReloadableStays) {
   const std::string events = program.directory() + "/events.log";
   program.start({"--workers", "1"}, {"RELOADABLE=no", "EVENT_LOG=" + events});
   const auto pids = program.workerPids();
@@ -119,7 +119,7 @@ TEST_F(ReloadTest, AWorkerThatIsNotReloadableStays) {
   EXPECT_EQ(program.workerPids(), pids);
 }
 
-TEST_F(ReloadTest, SignalsAtAnyMomentOfTheStartEndInAStop) {
+TEST_F(ReloadTest, X10_SignalsAtAnyMomentOfTheStartEndInAStop) {
   const auto files = [](const Program& of) {
     const std::filesystem::directory_iterator begin(of.directory());
     return std::distance(begin, {});

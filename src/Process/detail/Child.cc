@@ -24,6 +24,12 @@ FileDescriptor openPidfd(pid_t pid) {
   return fd;
 }
 
+std::string inMilliseconds(Clock::duration time) {
+  using std::chrono::milliseconds;
+  const auto count = std::chrono::duration_cast<milliseconds>(time).count();
+  return std::to_string(count) + " ms";
+}
+
 // Of a process that somebody else has reaped.
 constexpr int kStatusLost = 255;
 
@@ -41,13 +47,14 @@ ExitStatus statusOf(const siginfo_t& info) {
 }  // namespace
 
 Child::Child(EventInterface& loop, ChildHandler& handler, pid_t pid,
-             FileDescriptor channel, unsigned generation)
+             FileDescriptor channel, unsigned generation, unsigned seat)
     : loop_(loop),
       handler_(handler),
       pid_(pid),
       pidfd_(openPidfd(pid)),
       channel_(loop, std::move(channel), *this),
       generation_(generation),
+      seat_(seat),
       since_(Clock::now()) {
   loop_.add(pidfd_.get(), Interest::kRead, *this);
 }
@@ -90,12 +97,41 @@ void Child::killAfter(Clock::duration patience) {
   deadline_ = loop_.add(patience, Repeat::kOnce, [this, patience] {
     if (state_ == State::kStarting) {
       tooSlow_ = true;
-      const auto time =
-          std::chrono::duration_cast<std::chrono::milliseconds>(patience);
-      failure_ = "not ready within " + std::to_string(time.count()) + " ms";
+      failure_ = "not ready within " + inMilliseconds(patience);
+    } else {
+      killedFor_ = ExitCause::kStopTimeout;
+      detail_ = "not ended within " + inMilliseconds(patience);
     }
     kill();
   });
+}
+
+void Child::leaves(std::string_view reason, Clock::duration patience) {
+  state_ = State::kDraining;
+  leaving_ = true;
+  detail_ = "left after " + std::string(reason);
+  killAfter(patience);
+}
+
+void Child::killHung(Clock::duration time) {
+  killedFor_ = ExitCause::kHung;
+  detail_ = "hung for " + inMilliseconds(time);
+  kill();
+}
+
+ExitStatus Child::explain(ExitStatus status) const {
+  if (status.signal == SIGKILL && killedFor_ != ExitCause::kUnknown) {
+    status.cause = killedFor_;
+    status.detail = detail_;
+  } else if (!wasReady() && !isEnding()) {
+    status.cause = ExitCause::kNotStarted;
+    status.detail =
+        failure_.empty() ? "failed to start" : "failed to start: " + failure_;
+  } else if (leaving_) {
+    status.cause = ExitCause::kException;
+    status.detail = detail_;
+  }
+  return status;
 }
 
 void Child::kill() {

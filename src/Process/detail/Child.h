@@ -40,7 +40,7 @@ class Child final : public ChannelHandler, private Watcher {
 
   // `pid` is a child of this process that nobody reaps else.
   Child(EventInterface& loop, ChildHandler& handler, pid_t pid,
-        FileDescriptor channel, unsigned generation);
+        FileDescriptor channel, unsigned generation, unsigned seat);
   // Ends the process with SIGKILL, and waits, if it still runs.
   ~Child();
   Child(const Child&) = delete;
@@ -48,6 +48,7 @@ class Child final : public ChannelHandler, private Watcher {
 
   pid_t pid() const { return pid_; }
   unsigned generation() const { return generation_; }
+  unsigned seat() const { return seat_; }
   State state() const { return state_; }
   Clock::time_point since() const { return since_; }
   // How long it has served; zero before it was ready.
@@ -56,16 +57,25 @@ class Child final : public ChannelHandler, private Watcher {
   const std::string& failure() const { return failure_; }
   // It was killed because it did not become ready in time.
   bool wasTooSlow() const { return tooSlow_; }
+  // The status with what is known of its cause.
+  ExitStatus explain(ExitStatus status) const;
   // Its end was asked for.
   bool isEnding() const {
     return state_ == State::kDraining || state_ == State::kStopping;
   }
+
+  // It drains by itself.
+  bool isLeaving() const { return leaving_; }
 
   void becameReady();
   void failed(std::string_view reason) { failure_ = reason; }
   // Tells it to drain or stop, and kills it past `patience`.
   void end(FrameKind how, std::string_view payload, Clock::duration patience);
   void killAfter(Clock::duration patience);
+  // It has begun to drain by itself, and is killed past `patience`.
+  void leaves(std::string_view reason, Clock::duration patience);
+  // Kills it now: it hung for `time`.
+  void killHung(Clock::duration time);
   Channel& channel() { return channel_; }
 
   // In another child: closes the copies of this one's descriptors.
@@ -84,12 +94,16 @@ class Child final : public ChannelHandler, private Watcher {
   FileDescriptor pidfd_;
   Channel channel_;
   unsigned generation_;
+  unsigned seat_;
   State state_ = State::kStarting;
   Clock::time_point since_;
   Clock::time_point readyAt_{};
   TimerId deadline_{};
   std::string failure_;
   bool tooSlow_ = false;
+  bool leaving_ = false;
+  ExitCause killedFor_ = ExitCause::kUnknown;
+  std::string detail_;  // of killedFor_, or why it leaves
 };
 
 }  // namespace brigade::detail

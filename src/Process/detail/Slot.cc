@@ -18,6 +18,10 @@ std::string_view toString(SlotState state) {
       return "backoff";
     case SlotState::kStopped:
       return "stopped";
+    case SlotState::kFailed:
+      return "failed";
+    case SlotState::kRemoved:
+      return "removed";
   }
   return "unknown";
 }
@@ -41,6 +45,15 @@ SlotState stateOf(const Child& child) {
 
 }  // namespace
 
+unsigned Slot::freeSeat() const {
+  unsigned seat = 0;
+  const auto isTaken = [&](const std::unique_ptr<Child>& child) {
+    return child && child->seat() == seat;
+  };
+  while (isTaken(current) || isTaken(successor) || isTaken(retiring)) ++seat;
+  return seat;
+}
+
 SlotView Slot::view() const {
   SlotView view{};
   view.index = index;
@@ -55,13 +68,16 @@ SlotView Slot::view() const {
     view.state = stateOf(*current);
     view.since = current->since();
     view.generation = current->generation();
+    view.seat = current->seat();
   } else if (successor) {
     view.state = SlotState::kStarting;
   } else if (waiting) {
     view.state = SlotState::kBackoff;
     view.backoff = std::max(restartAt - Clock::now(), Clock::duration::zero());
+  } else if (removed) {
+    view.state = SlotState::kRemoved;
   } else {
-    view.state = SlotState::kStopped;
+    view.state = gaveUp ? SlotState::kFailed : SlotState::kStopped;
   }
   return view;
 }

@@ -3,12 +3,14 @@
 // Slot: the place of one worker process, which keeps its index over all the
 // children that fill it. `current` serves or starts; during a reload
 // `successor` starts beside it, and the one it replaced is `retiring` until it
-// has drained.
+// has drained. One that drains by itself is `retiring` as well, and then
+// `current` is the process that follows it.
 
 #include <sys/types.h>
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/Backoff.h"
@@ -18,7 +20,12 @@
 namespace brigade::detail {
 
 struct Slot {
+  explicit Slot(const BackoffPolicy& policy) : backoff(policy) {}
+
   SlotView view() const;
+  bool empty() const { return !current && !successor && !retiring; }
+  // A place in what the slot's processes write down that none of them has.
+  unsigned freeSeat() const;
   // The child that frames go to; null when there is none.
   Child* addressee() const { return current ? current.get() : successor.get(); }
 
@@ -31,7 +38,14 @@ struct Slot {
   Backoff backoff;
   TimerId restart{};  // running while the slot waits for its next child
   bool waiting = false;
-  bool wantsToRetire = false;
+  bool wantsToRetire = false;  // its child asked for a successor
+  bool wantsRestart = false;   // somebody else asked for one
+  bool held = false;           // not filled until that is asked for
+  bool gaveUp = false;         // too many young deaths
+  bool removed = false;        // the program has fewer processes now
+  pid_t lastServed = 0;        // the child that was ready last
+  std::vector<Supervisor::Done> whenReady;
+  std::vector<Supervisor::Done> whenGone;
   Clock::time_point restartAt{};
   std::unique_ptr<Child> current;
   std::unique_ptr<Child> successor;

@@ -56,6 +56,14 @@ std::string checkWorkers(const std::string& text) {
          std::to_string(kMaxWorkers);
 }
 
+std::string checkIndex(const std::string& text) {
+  unsigned value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc() && stop == end && value > 0) return {};
+  return "'" + text + "' is not the index of a worker process";
+}
+
 std::string checkNotEmpty(const std::string& text) {
   return text.empty() ? "needs a value" : "";
 }
@@ -183,6 +191,12 @@ class Parser {
     addJson(add("connections", Command::kConnections,
                 "Show every open connection"));
     add("reopen", Command::kReopen, "Reopen the log file after a rotation");
+    addIndex(add("stop-worker", Command::kStopWorker,
+                 "Drain one process; no other follows it"));
+    addIndex(add("start-worker", Command::kStartWorker,
+                 "Start a process that was stopped, or failed"));
+    addIndex(add("restart-worker", Command::kRestartWorker,
+                 "Replace one process; the others go on"));
   }
 
   CLI::App& add(const char* name, Command command, const char* description) {
@@ -237,6 +251,12 @@ class Parser {
 
   void addGraceful(CLI::App& app, const char* description) {
     app.add_flag("-g,--graceful", invocation_.graceful, description);
+  }
+  void addIndex(CLI::App& app) {
+    app.add_option("index", invocation_.worker, "As `status` shows it")
+        ->type_name("INDEX")
+        ->check(checkIndex)
+        ->required();
   }
   void addJson(CLI::App& app) {
     app.add_flag("--json", invocation_.json, "As JSON, for programs");

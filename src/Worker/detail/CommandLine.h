@@ -30,7 +30,10 @@ enum class Command {
   kReload,
   kStatus,
   kConnections,
-  kReopen
+  kReopen,
+  kStopWorker,
+  kStartWorker,
+  kRestartWorker
 };
 
 struct Invocation {
@@ -39,6 +42,7 @@ struct Invocation {
   bool graceful = false;   // -g, of stop, restart and reload
   bool watch = false;      // --watch, of status
   bool json = false;       // --json, of status and connections
+  unsigned worker = 0;     // INDEX, of stop-, start- and restart-worker
   // [NAME=]ADDRESS and [NAME=]N: without a name for the first Worker (that
   // has an address); of start and restart.
   std::vector<std::string> listen;

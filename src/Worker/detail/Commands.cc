@@ -97,6 +97,14 @@ class Client {
         return showConnections();
       case Command::kReopen:
         return reopen();
+      case Command::kStopWorker:
+        return orderWorker("stop", config_.stopTimeout, "stopped");
+      case Command::kStartWorker:
+        return orderWorker("start", config_.readyTimeout, "started");
+      case Command::kRestartWorker:
+        return orderWorker("restart",
+                           std::max(config_.readyTimeout, config_.stopTimeout),
+                           "restarted");
       case Command::kStart:
         break;
     }
@@ -242,6 +250,14 @@ class Client {
   int reopen() const {
     return order("reopen the log of", "reopen", kAnswerPatience,
                  "log reopened");
+  }
+
+  int orderWorker(const std::string& verb, milliseconds patience,
+                  const std::string& done) const {
+    const std::string index = std::to_string(invocation_.worker);
+    return order((verb + " worker " + index + " of").c_str(),
+                 verb + "-worker " + index, patience + kMargin,
+                 ("worker " + index + " " + done).c_str());
   }
 
   // `before` goes in front of the status, which comes in one piece.

@@ -6,6 +6,7 @@
 //   connections                   {"connection": {...}} *
 //   stop|reload fast|graceful     {"progress": "worker 2 ready"} *
 //   reopen
+//   stop-worker|start-worker|restart-worker INDEX
 // and last {"ok": true} or {"ok": false, "reason": "..."}.
 
 #include <string>

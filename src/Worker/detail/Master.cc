@@ -172,18 +172,13 @@ void Master::checkOurs(const std::string& directory) const {
 }
 
 void Master::makeSupervisor() {
-  std::size_t processes = 0;
-  for (const Service& service : services_) processes += service.count;
-  router_->setWorkers(static_cast<unsigned>(processes));
-  scores_ = std::make_unique<SharedArray<Score>>(kScoresPerSlot * processes);
   Supervisor::Options options;
   options.stopTimeout = config_.stopTimeout;
   options.readyTimeout = config_.readyTimeout;
+  options.backoff = config_.backoff;
   supervisor_ = std::make_unique<Supervisor>(*loop_, *this, options);
-  std::size_t first = 0;
   for (Service& service : services_) {
-    service.scores = &(*scores_)[kScoresPerSlot * first];
-    first += service.count;
+    service.makeScores(service.count);
     ProcessGroup group;
     group.count = service.count;
     group.reloadable = service.worker->reloadable;
@@ -193,6 +188,7 @@ void Master::makeSupervisor() {
     };
     service.group = supervisor_->addGroup(std::move(group));
   }
+  tellWorkers();
 }
 
 int Master::runWorkerProcess(Service& service, const ChildPlace& place,
@@ -214,10 +210,8 @@ void Master::watchSignals() {
   loop_->add(Signal{SIGTERM}, [this] { stop(Grace::kFast); });
   loop_->add(Signal{SIGINT}, [this] { stop(Grace::kFast); });
   loop_->add(Signal{SIGQUIT}, [this] { stop(Grace::kGraceful); });
-  loop_->add(Signal{SIGHUP},
-             [this] { supervisor_->reload(Grace::kFast, nullptr); });
-  loop_->add(Signal{SIGUSR2},
-             [this] { supervisor_->reload(Grace::kFast, nullptr); });
+  loop_->add(Signal{SIGHUP}, [this] { askReload("SIGHUP"); });
+  loop_->add(Signal{SIGUSR2}, [this] { askReload("SIGUSR2"); });
   loop_->add(Signal{SIGUSR1}, [this] { reopen(); });
   if (::getpid() == 1) {
     loop_->add(Signal{SIGCHLD}, [this] { supervisor_->reapStrangers(); });
@@ -228,12 +222,12 @@ void Master::run() {
   for (const Service& service : services_) {
     const std::string address = service.addressText();
     log(LogLevel::kInfo,
-        service.name + ": " + std::to_string(service.count) +
-            (service.count == 1 ? " process" : " processes") +
+        service.name + ": " + service.countText() +
             (address.empty() ? "" : ", listening on " + address) + ", " +
             service.event);
   }
   supervisor_->start();
+  watchForHangs();
   if (daemon_ != nullptr) {
     loop_->add(config_.readyTimeout, Repeat::kOnce, [this] { checkStart(); });
     startNews_ =
@@ -242,42 +236,6 @@ void Master::run() {
   }
   loop_->loop();
   if (!startFailure_.empty()) throw std::runtime_error(startFailure_);
-}
-
-// With a socket for each process, the kernel goes on giving connections to the
-// one of a slot that is in back-off: a sibling takes them meanwhile.
-void Master::lendListeners() {
-  if (supervisor_->stopping()) return;
-  const auto slots = supervisor_->slots();
-  const auto isReady = [&](const SlotView& slot) {
-    return slot.pid != 0 && slot.state == SlotState::kReady;
-  };
-  for (const SlotView& slot : slots) {
-    const auto helper = helpers_.find(slot.index);
-    const bool helped = helper != helpers_.end();
-    if (isReady(slot)) {
-      if (!helped) continue;
-      supervisor_->send(helper->second.index,
-                        {frames::kAcceptNoMore, {}, slot.slot});
-      helpers_.erase(helper);
-      continue;
-    }
-    // Where all share one socket, the others take its clients anyway.
-    if (services_[slot.group].listeners.size() < 2) continue;
-    const bool waits = slot.state == SlotState::kBackoff &&
-                       slot.backoff > Clock::duration::zero();
-    if (!waits && !helped) continue;
-    if (helped && isReady(slots[helper->second.index - 1]) &&
-        slots[helper->second.index - 1].pid == helper->second.pid) {
-      continue;
-    }
-    const auto next = std::find_if(slots.begin(), slots.end(), [&](auto& each) {
-      return each.group == slot.group && isReady(each);
-    });
-    if (next == slots.end()) continue;
-    helpers_.insert_or_assign(slot.index, Helper{next->index, next->pid});
-    supervisor_->send(next->index, {frames::kAcceptFor, {}, slot.slot});
-  }
 }
 
 // ---- The start
@@ -348,8 +306,13 @@ void Master::onFailed(const SlotView& slot, std::string_view reason) {
   const std::string text =
       describe(slot) + " cannot start: " + std::string(reason);
   log(LogLevel::kError, text);
+  noteFailure(slot, text);
+}
+
+// A start that every process has failed of is none.
+void Master::noteFailure(const SlotView& slot, const std::string& text) {
   if (!starting_) return;
-  failures_[slot.index] = text;
+  failures_.try_emplace(slot.index, text);
   if (failures_.size() == supervisor_->slots().size()) {
     startFailed(failures_.begin()->second);
   }
@@ -364,13 +327,18 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
     text += wait.count() == 0 ? "; starting its successor at once"
                               : "; starting its successor in " +
                                     std::to_string(wait.count()) + " ms";
+  } else if (slot.state == SlotState::kFailed) {
+    text += "; it died too often: none follows";
   }
   const bool killed = status.signal == SIGKILL;
-  if (expected && killed) text += " after the stop time-out";
   log(expected && !killed ? LogLevel::kInfo : LogLevel::kWarning, text);
   progress(text);
   router_->onExit(pid, status.toString());
   lendListeners();
+  closeRemoved();
+  if (status.cause == ExitCause::kNotStarted) {
+    noteFailure(slot, describe(slot) + ": " + status.toString());
+  }
   std::vector<std::uint64_t> queries;
   for (const auto& [id, query] : queries_) queries.push_back(id);
   for (const std::uint64_t id : queries) heardAll(id, pid);
@@ -424,12 +392,40 @@ void Master::onReloadStarted() {
   log(LogLevel::kInfo, "reloading");
   router_->beginEpoch();
   forEachWorker([](Worker& worker) { worker.onMasterReload(); });
+  if (supervisor_->stopping()) return;
+  resizeServices();
+  watchForHangs();
 }
 
 void Master::onReloadEnded(bool ok, std::string_view reason) {
   note_ = ok ? "" : "the last reload failed: " + std::string(reason);
   log(ok ? LogLevel::kInfo : LogLevel::kError,
       ok ? "reloaded" : "reload failed: " + std::string(reason));
+  steerAll();
+}
+
+RunningStatus Master::runningStatus() const {
+  if (supervisor_->stopping()) return RunningStatus::kShutdown;
+  if (supervisor_->reloading()) return RunningStatus::kReloading;
+  if (!starting_) return RunningStatus::kRunning;
+  const auto slots = supervisor_->slots();
+  const bool all = std::all_of(slots.begin(), slots.end(), [&](auto& slot) {
+    return slot.state == SlotState::kReady || failures_.contains(slot.index);
+  });
+  return all ? RunningStatus::kRunning : RunningStatus::kStarting;
+}
+
+// Without anybody who waits for the answer.
+void Master::askReload(const std::string& who) {
+  if (runningStatus() == RunningStatus::kStarting) {
+    log(LogLevel::kWarning, who + ": no reload: the program is starting");
+    return;
+  }
+  log(LogLevel::kInfo, who + " asks for a reload");
+  supervisor_->reload(Grace::kFast, [who](bool ok, std::string_view reason) {
+    if (ok) return;
+    log(LogLevel::kWarning, who + ": no reload: " + std::string(reason));
+  });
 }
 
 void Master::reopen() {

@@ -17,11 +17,13 @@
 
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/ControlSocket.h"
+#include "brigade/Process/HangWatch.h"
 #include "brigade/Process/PidFile.h"
 #include "brigade/Process/Router.h"
 #include "brigade/Process/SharedMemory.h"
 #include "brigade/Process/Supervisor.h"
 #include "brigade/Worker/RunConfig.h"
+#include "brigade/Worker/RunningStatus.h"
 #include "brigade/Worker/detail/Service.h"
 #include "brigade/Worker/detail/Status.h"
 
@@ -71,8 +73,23 @@ class Master final : public SupervisorHandler {
   void inChild() override;
 
   void lendListeners();
+  void tellWorkers();
+  void lend(const SlotView& slot, const std::vector<SlotView>& slots);
+  void resizeServices();
+  void resize(Service& service, unsigned count);
+  void steerAll();
+  void closeRemoved();
+  void closeSocketsOf(Service& service);
+
+  void watchForHangs();
+  void lookForHangs();
+
+  RunningStatus runningStatus() const;
+  void askReload(const std::string& who);
+
   void startDone();
   void startFailed(const std::string& reason);
+  void noteFailure(const SlotView& slot, const std::string& text);
   void checkStart();
   void tellWaiting();
   void stop(Grace grace);
@@ -86,6 +103,7 @@ class Master final : public SupervisorHandler {
   void answerStatus(const ControlSocket::Reply& reply);
   void answerConnections(const ControlSocket::Reply& reply);
   void answerReload(Grace grace, ControlSocket::Reply reply);
+  bool answerSlot(std::string_view request, const ControlSocket::Reply& reply);
   using Replies = std::map<std::uint64_t, ControlSocket::Reply>;
   // `awake`: the turns, a moment ago, of the workers that did not sleep.
   ProgramStatus status(const std::map<unsigned, std::uint64_t>& awake);
@@ -108,7 +126,6 @@ class Master final : public SupervisorHandler {
   std::unique_ptr<PidFile> pidFile_;
   std::set<std::string> claimed_;  // see Service::claimPath()
   std::deque<Service> services_;
-  std::unique_ptr<SharedArray<Score>> scores_;
   std::unique_ptr<ControlSocket> control_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<Supervisor> supervisor_;
@@ -132,6 +149,12 @@ class Master final : public SupervisorHandler {
     pid_t pid;
   };
   std::map<unsigned, Helper> helpers_;
+  // Of Services with fewer processes than sockets, by group: until connections
+  // that were being made to those have come.
+  std::map<unsigned, TimerId> closing_;
+
+  HangWatch hangWatch_;
+  TimerId hangLooks_{};  // while a Worker has a hangTimeout
 
   std::uint64_t nextQuery_ = 1;
   std::map<std::uint64_t, ConnectionsQuery> queries_;

@@ -2,14 +2,14 @@
 
 #include <unistd.h>
 
-#include <cstdio>
+#include <charconv>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <utility>
 
 #include "brigade/Worker/Log.h"
 #include "brigade/Worker/detail/Master.h"
+#include "brigade/Worker/detail/ProcessFacts.h"
 
 namespace brigade::detail {
 namespace {
@@ -23,29 +23,6 @@ constexpr milliseconds kListPatience{2000};
 
 double inSeconds(Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
-}
-
-// State letter and resident pages as proc(5) tells them.
-struct ProcessFacts {
-  char state = '?';
-  std::uint64_t resident = 0;
-};
-
-ProcessFacts factsOf(pid_t pid) {
-  ProcessFacts facts;
-  const std::string folder = "/proc/" + std::to_string(pid);
-  std::string stat;
-  std::getline(std::ifstream(folder + "/stat"), stat);
-  // The name in parentheses may hold anything, parentheses too.
-  const auto behindName = stat.rfind(") ");
-  if (behindName != std::string::npos && behindName + 2 < stat.size()) {
-    facts.state = stat[behindName + 2];
-  }
-  std::uint64_t size = 0;
-  std::uint64_t pages = 0;
-  std::ifstream(folder + "/statm") >> size >> pages;
-  facts.resident = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  return facts;
 }
 
 }  // namespace
@@ -65,7 +42,7 @@ void Master::onRequest(std::string_view request, ControlSocket::Reply reply) {
   } else if (request == "reopen") {
     reopen();
     reply.line(resultLine(true, ""));
-  } else {
+  } else if (!answerSlot(request, reply)) {
     log(LogLevel::kWarning,
         "unknown request on the control socket: " + std::string(request));
     reply.line(resultLine(false, "unknown request"));
@@ -76,7 +53,37 @@ void Master::progress(const std::string& text) {
   for (const auto& [id, reply] : waiting_) reply.line(progressLine(text));
 }
 
+// stop-worker, start-worker and restart-worker; false: none of them.
+bool Master::answerSlot(std::string_view request,
+                        const ControlSocket::Reply& reply) {
+  const auto space = request.find(' ');
+  if (space == std::string_view::npos) return false;
+  const std::string_view verb = request.substr(0, space);
+  const std::string_view number = request.substr(space + 1);
+  unsigned index = 0;
+  std::from_chars(number.data(), number.data() + number.size(), index);
+  const auto done = [reply](bool ok, std::string_view reason) {
+    reply.line(resultLine(ok, reason));
+  };
+  if (verb == "stop-worker") {
+    supervisor_->stopSlot(index, done);
+    lendListeners();
+  } else if (verb == "start-worker") {
+    supervisor_->startSlot(index, done);
+  } else if (verb == "restart-worker") {
+    supervisor_->restartSlot(index, done);
+  } else {
+    return false;
+  }
+  log(LogLevel::kInfo, "ordered: " + std::string(request));
+  return true;
+}
+
 void Master::answerReload(Grace grace, ControlSocket::Reply reply) {
+  if (runningStatus() == RunningStatus::kStarting) {
+    reply.line(resultLine(false, "the program is starting"));
+    return;
+  }
   const std::uint64_t id = nextReply_++;
   waiting_.emplace(id, std::move(reply));
   supervisor_->reload(grace, [this, id](bool ok, std::string_view reason) {
@@ -116,6 +123,7 @@ ProgramStatus Master::status(const std::map<unsigned, std::uint64_t>& awake) {
   status.uptime = inSeconds(Clock::now() - started_);
   if (::getloadavg(status.load, 3) != 3) status.load[0] = -1;
   status.runDirectory = config_.runDirectory;
+  status.state = toString(runningStatus());
   status.note = note_;
   for (const SlotView& slot : supervisor_->slots()) {
     status.workers.push_back(statusOf(slot, awake));
@@ -124,14 +132,14 @@ ProgramStatus Master::status(const std::map<unsigned, std::uint64_t>& awake) {
 }
 
 const Score& Master::scoreOf(const SlotView& slot) const {
-  return services_[slot.group].score(slot.slot, slot.generation);
+  return services_[slot.group].score(slot.slot, slot.seat);
 }
 
 WorkerStatus Master::statusOf(const SlotView& slot,
                               const std::map<unsigned, std::uint64_t>& awake) {
   const Service& service = services_[slot.group];
   const Score& score = scoreOf(slot);
-  // Over all generations.
+  // Over all processes that the slot has had.
   const auto sum = [&](Counter ConnectionCounters::*counter) {
     std::uint64_t all = 0;
     for (unsigned i = 0; i < kScoresPerSlot; ++i) {
@@ -165,8 +173,8 @@ WorkerStatus Master::statusOf(const SlotView& slot,
   const ProcessFacts facts = factsOf(slot.pid);
   status.memory = facts.resident;
   const auto look = awake.find(slot.index);
-  if (facts.state == 'T') {
-    status.state = "stopped";
+  if (facts.runState() == RunState::kStopped) {
+    status.state = "unresponsive";
   } else if (slot.state == SlotState::kReady && look != awake.end() &&
              look->second == score.record.pulse.turns.load()) {
     status.state = "busy";
@@ -199,8 +207,12 @@ void Master::answerConnections(const ControlSocket::Reply& reply) {
   if (nobody) finishConnections(id);
 }
 
-void Master::onFrame(const SlotView&, pid_t pid, Channel& from,
+void Master::onFrame(const SlotView& slot, pid_t pid, Channel& from,
                      const Frame& frame) {
+  if (frame.kind == frames::kAskReload) {
+    askReload("worker " + std::to_string(slot.index));
+    return;
+  }
   const auto query = queries_.find(frame.correlation);
   if (query == queries_.end() || !query->second.waiting.contains(pid)) return;
   if (frame.kind == frames::kConnectionLines) {

@@ -6,11 +6,12 @@
 
 #include "brigade/Connection/ConnectionCounters.h"
 #include "brigade/Process/ProcessRecord.h"
+#include "brigade/Process/Supervisor.h"
 
 namespace brigade::detail {
 
-// Of which one is written by the process that serves.
-constexpr unsigned kScoresPerSlot = 2;
+// One for each process that a slot may have at the same time.
+constexpr unsigned kScoresPerSlot = kSeats;
 
 struct alignas(64) Score {
   ProcessRecord record;

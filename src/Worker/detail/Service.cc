@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace brigade::detail {
 namespace {
@@ -19,11 +20,23 @@ unsigned processors() {
 
 }  // namespace
 
+FixedSettings::FixedSettings(const Worker& worker)
+    : address(worker.address),
+      name(worker.name),
+      user(worker.user),
+      group(worker.group),
+      event(worker.event),
+      acceptMode(worker.acceptMode),
+      reloadable(worker.reloadable),
+      backlog(worker.backlog),
+      socketMode(worker.socketMode) {}
+
 Service::Service(Worker& theWorker, const std::string& programName,
                  const std::string& programEvent)
     : worker(&theWorker),
+      fixed(theWorker),
       name(theWorker.name.empty() ? programName : theWorker.name),
-      count(theWorker.count == 0 ? processors() : theWorker.count),
+      count(wantedCount()),
       event(theWorker.event.empty() ? programEvent : theWorker.event),
       identity(Identity::find(theWorker.user, theWorker.group)) {
   makeEventLoop(event);
@@ -48,26 +61,81 @@ std::string Service::claimPath(std::string_view kind) const {
   return path;
 }
 
-void Service::listen() {
-  if (!address) return;
+std::string Service::changedSettings() const {
+  const FixedSettings now(*worker);
+  std::string changed;
+  const auto compare = [&](const char* setting, const auto& is,
+                           const auto& was) {
+    if (is != was)
+      changed += (changed.empty() ? "" : ", ") + std::string(setting);
+  };
+  compare("address", now.address, fixed.address);
+  compare("name", now.name, fixed.name);
+  compare("user", now.user, fixed.user);
+  compare("group", now.group, fixed.group);
+  compare("event", now.event, fixed.event);
+  compare("acceptMode", now.acceptMode, fixed.acceptMode);
+  compare("reloadable", now.reloadable, fixed.reloadable);
+  compare("backlog", now.backlog, fixed.backlog);
+  compare("socketMode", now.socketMode, fixed.socketMode);
+  return changed;
+}
+
+unsigned Service::wantedCount() const {
+  return worker->count == 0 ? processors() : worker->count;
+}
+
+ListenOptions Service::listenOptions() const {
   ListenOptions options;
-  options.backlog = worker->backlog;
-  options.mode = worker->socketMode;
+  options.backlog = fixed.backlog;
+  options.mode = fixed.socketMode;
   if (identity.changes) {
     options.owner = identity.uid;
     options.group = identity.gid;
   }
-  if (worker->acceptMode == AcceptMode::kReusePort) {
+  return options;
+}
+
+void Service::listen() {
+  if (!address) return;
+  const ListenOptions options = listenOptions();
+  if (fixed.acceptMode == AcceptMode::kReusePort) {
     listeners = Listener::openGroup(*address, options, count);
   } else {
     listeners.push_back(Listener::open(*address, options));
   }
-  if (worker->acceptMode == AcceptMode::kLocked) lock.emplace(1);
+  if (fixed.acceptMode == AcceptMode::kLocked) lock.emplace(1);
+}
+
+void Service::listenMore(unsigned processes) {
+  if (!hasSocketForEach() || processes <= listeners.size()) return;
+  const auto more = processes - static_cast<unsigned>(listeners.size());
+  for (Listener& socket :
+       Listener::joinGroup(listeners[0], listenOptions(), more)) {
+    listeners.push_back(std::move(socket));
+  }
+}
+
+void Service::keepListenerOf(unsigned slot) {
+  if (listeners.size() < 2) return;
+  std::vector<Listener> own;
+  own.push_back(std::move(listeners[slot]));
+  listeners = std::move(own);
+}
+
+void Service::makeScores(unsigned processes) {
+  while (scores.size() < processes) {
+    scores.push_back(std::make_unique<SharedArray<Score>>(kScoresPerSlot));
+  }
 }
 
 const Listener* Service::listener(unsigned slot) const {
   if (listeners.empty()) return nullptr;
   return &listeners[slot < listeners.size() ? slot : 0];
+}
+
+std::string Service::countText() const {
+  return std::to_string(count) + (count == 1 ? " process" : " processes");
 }
 
 std::string Service::addressText() const {

@@ -4,6 +4,7 @@
 // and checked, before the first fork. Worker processes inherit it.
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -34,11 +35,28 @@ constexpr auto kListConnections = static_cast<FrameKind>(66);
 constexpr auto kConnectionLines = static_cast<FrameKind>(67);
 constexpr auto kMoreConnections = static_cast<FrameKind>(68);
 constexpr auto kConnectionsEnd = static_cast<FrameKind>(69);
-// Accept from the socket of the slot in `correlation` too, until its own
-// process is back.
+// Brings the socket of the slot in `correlation`: accept from it too, until its
+// own process is back.
 constexpr auto kAcceptFor = static_cast<FrameKind>(70);
 constexpr auto kAcceptNoMore = static_cast<FrameKind>(71);
+// From a worker process: reload the program.
+constexpr auto kAskReload = static_cast<FrameKind>(72);
 }  // namespace frames
+
+// Settings of a Worker as they were at the start.
+struct FixedSettings {
+  explicit FixedSettings(const Worker& worker);
+
+  std::string address;
+  std::string name;
+  std::string user;
+  std::string group;
+  std::string event;
+  AcceptMode acceptMode;
+  bool reloadable;
+  int backlog;
+  mode_t socketMode;
+};
 
 struct Service {
   // Throws what is wrong with the Worker's settings: BadAddress,
@@ -54,17 +72,34 @@ struct Service {
   std::string claimPath(std::string_view kind) const;
   // Throws CannotListen.
   void listen();
+  // Sockets for more processes than there were. Throws CannotListen.
+  void listenMore(unsigned processes);
+  bool hasSocketForEach() const {
+    return address && fixed.acceptMode == AcceptMode::kReusePort;
+  }
+  // Settings that were changed since, and that no reload reads again: "address,
+  // user".
+  std::string changedSettings() const;
+  // In a worker process: lets go of the sockets of its siblings.
+  void keepListenerOf(unsigned slot);
+  // What `count` of the Worker means now.
+  unsigned wantedCount() const;
   // The socket of a process; null for a background Worker.
   const Listener* listener(unsigned slot) const;
-  // Where a process of that generation writes. Two generations overlap in a
-  // reload, and a page has one writer: they take turns.
-  Score& score(unsigned slot, unsigned generation) const {
-    return scores[kScoresPerSlot * slot + generation % kScoresPerSlot];
+  // Makes room for what `processes` write down.
+  void makeScores(unsigned processes);
+  // Where the process in that seat of the slot writes: a page has one writer.
+  Score& score(unsigned slot, unsigned seat) const {
+    return (*scores[slot])[seat];
   }
   // With the port that the kernel picked; empty for a background Worker.
   std::string addressText() const;
+  std::string countText() const;  // "1 process", "4 processes"
+
+  ListenOptions listenOptions() const;
 
   Worker* worker;
+  FixedSettings fixed;
   std::string name;
   unsigned count;
   std::string event;
@@ -72,12 +107,14 @@ struct Service {
   std::optional<Address> address;
   ProtocolFactory factory;
   std::vector<Listener> listeners;
+  // How many of them get new connections; 0: all, as the kernel likes.
+  unsigned steeredTo = 0;
   std::optional<SharedArray<AcceptLock>> lock;  // of one; kLocked only
   std::chrono::milliseconds stopTimeout{};
   std::string runDirectory;
   std::set<std::string>* claimed = nullptr;  // paths, by all Workers
   unsigned group = 0;                        // in the Supervisor
-  Score* scores = nullptr;                   // of its first slot
+  std::vector<std::unique_ptr<SharedArray<Score>>> scores;  // by slot
 };
 
 }  // namespace brigade::detail

@@ -119,6 +119,7 @@ ProgramStatus parseProgram(const Json& object) {
   take(object, "version", status.version);
   take(object, "brigadeVersion", status.brigadeVersion);
   take(object, "pid", status.pid);
+  take(object, "state", status.state);
   take(object, "event", status.event);
   takeStart(object, status);
   take(object, "uptime", status.uptime);
@@ -186,6 +187,7 @@ std::string toJson(const ProgramStatus& status) {
                {"version", status.version},
                {"brigadeVersion", status.brigadeVersion},
                {"pid", status.pid},
+               {"state", status.state},
                {"event", status.event},
                {"started", toIso8601(status.started)},
                {"uptime", status.uptime},

@@ -48,7 +48,8 @@ struct ProgramStatus {
   double uptime = 0;
   double load[3] = {0, 0, 0};  // getloadavg(3)
   std::string runDirectory;
-  std::string note;  // what the last reload failed of, or empty
+  std::string state;  // RunningStatus
+  std::string note;   // what the last reload failed of, or empty
   std::vector<WorkerStatus> workers;
 };
 

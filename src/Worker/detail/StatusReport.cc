@@ -201,6 +201,7 @@ std::string head(const ProgramStatus& status) {
   text += " (brigade " + printable(status.brigadeVersion) + "), pid " +
           std::to_string(status.pid) + ", running since " +
           readable(status.started) + " (" + duration(status.uptime) + ")\n";
+  if (!status.state.empty()) text += "state " + printable(status.state) + ", ";
   text += "loop " + printable(status.event) + ", load " + load(status) +
           ", run directory " + printable(status.runDirectory) + '\n';
   text += "connections " + count(sum.connections) + ", messages " +

@@ -1,11 +1,13 @@
 #include "brigade/Worker/detail/WorkerProcess.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -30,6 +32,10 @@ constexpr milliseconds kLastWords{500};
 constexpr milliseconds kFarewell{200};
 // For what the channel has not taken by then.
 constexpr milliseconds kLastMail{100};
+// EX_SOFTWARE of sysexits(3).
+constexpr int kExitAfterException = 70;
+// Of what an exception says, as the reason why this process leaves.
+constexpr std::size_t kLongestReason = 200;
 
 ConnectionLimits limitsOf(const Worker& worker) {
   ConnectionLimits limits;
@@ -47,11 +53,12 @@ WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
     : service_(service),
       worker_(*service.worker),
       place_(place),
-      score_(service.score(place.slot, place.generation)) {
+      score_(service.score(place.slot, place.seat)) {
+  service.keepListenerOf(place.slot);
   loop_ = makeEventLoop(service.event);
   loop_->setPulse(score_.record.pulse);
-  loop_->setExceptionHandler([this](std::exception_ptr exception) {
-    logException("a callback of the loop", std::move(exception));
+  loop_->setExceptionHandler([this](const std::exception_ptr& exception) {
+    onException("a callback of the loop", exception);
   });
   channel_ = std::make_unique<Channel>(*loop_, std::move(channel), *this);
   openMail(std::move(heritage));
@@ -66,8 +73,8 @@ WorkerProcess::~WorkerProcess() {
 void WorkerProcess::openMail(Heritage heritage) {
   Mailbox::Hooks hooks;
   hooks.onException = [this](std::string_view where,
-                             std::exception_ptr exception) {
-    logException(where, std::move(exception));
+                             const std::exception_ptr& exception) {
+    onException(std::string(where), exception);
   };
   hooks.onTrouble = [](const std::string& text) {
     log(LogLevel::kWarning, text);
@@ -113,12 +120,54 @@ void WorkerProcess::openTable() {
   });
 }
 
-void WorkerProcess::acceptFor(unsigned slot) {
-  const Listener* const listener = service_.listener(slot);
-  if (listener == nullptr || phase_ != Phase::kServing) return;
+void WorkerProcess::acceptOwn() {
+  const Listener* const listener = service_.listener(place_.slot);
+  if (listener == nullptr) return;
   AcceptLock* const lock = service_.lock ? &(*service_.lock)[0] : nullptr;
-  acceptors_.try_emplace(slot, *loop_, *listener, *this, lock)
+  acceptors_.try_emplace(place_.slot, *loop_, *listener, *this, lock)
       .first->second.resume();
+}
+
+void WorkerProcess::acceptFor(unsigned slot, int socket) {
+  if (phase_ != Phase::kServing || service_.listeners.empty()) return;
+  FileDescriptor copy(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+  if (!copy || acceptors_.contains(slot)) return;
+  const Listener& listener =
+      lent_.try_emplace(slot, service_.listeners[0], std::move(copy))
+          .first->second;
+  acceptors_.try_emplace(slot, *loop_, listener, *this, nullptr)
+      .first->second.resume();
+}
+
+// The last of those that had the socket: what waits is taken.
+void WorkerProcess::acceptNoMoreFor(unsigned slot) {
+  const auto acceptor = acceptors_.find(slot);
+  if (acceptor == acceptors_.end() || !lent_.contains(slot)) return;
+  acceptor->second.acceptAll();
+  acceptors_.erase(acceptor);
+  lent_.erase(slot);
+}
+
+// Once its connections are there to be counted.
+void WorkerProcess::startRecycling() {
+  recycling_ = std::make_unique<Recycling>(
+      RecyclingLimits{worker_.maxRequests, worker_.maxAccepts,
+                      worker_.maxMemory},
+      score_.connections);
+  if (!recycling_->isOn()) recycling_.reset();
+  if (!recycling_ || !table_) return;
+  table_->setOnMessageMark([this] { recycle(); });
+  table_->setMessageMark(recycling_->messageMark());
+}
+
+void WorkerProcess::recycle() {
+  if (!recycling_ || phase_ != Phase::kServing) return;
+  const std::string reason = recycling_->due(loop_->now());
+  if (reason.empty()) return;
+  recycling_.reset();
+  if (table_) table_->setMessageMark(UINT64_MAX);
+  log(LogLevel::kInfo, reason + ": asks for its successor");
+  retire();
 }
 
 void WorkerProcess::start() {
@@ -127,7 +176,8 @@ void WorkerProcess::start() {
   worker_.prepareBuiltinsInProcess();
   worker_.onWorkerStart();
   openTable();
-  acceptFor(place_.slot);
+  startRecycling();
+  acceptOwn();
   channel_->send({FrameKind::kReady});
 }
 
@@ -143,7 +193,7 @@ int WorkerProcess::run() {
   try {
     worker_.onWorkerStop();
   } catch (...) {
-    logException("onWorkerStop", std::current_exception());
+    onException("onWorkerStop", std::current_exception());
   }
   acceptors_.clear();
   if (table_) table_->destroyAll();
@@ -169,9 +219,9 @@ void WorkerProcess::onFrame(const Frame& frame) {
   } else if (frame.kind == frames::kReloadNotice) {
     tellReload();
   } else if (frame.kind == frames::kAcceptFor) {
-    acceptFor(static_cast<unsigned>(frame.correlation));
+    acceptFor(static_cast<unsigned>(frame.correlation), frame.descriptor);
   } else if (frame.kind == frames::kAcceptNoMore) {
-    acceptors_.erase(static_cast<unsigned>(frame.correlation));
+    acceptNoMoreFor(static_cast<unsigned>(frame.correlation));
   } else if (frame.kind == frames::kListConnections) {
     listConnections(frame);
   }
@@ -181,7 +231,7 @@ void WorkerProcess::tellReload() {
   try {
     worker_.onWorkerReload();
   } catch (...) {
-    logException("onWorkerReload", std::current_exception());
+    onException("onWorkerReload", std::current_exception());
   }
 }
 
@@ -190,6 +240,7 @@ void WorkerProcess::onChannelClosed() {
   drain(Grace::kFast);
   // Nobody else keeps the port: the next start needs it.
   acceptors_.clear();
+  lent_.clear();
   service_.listeners.clear();
 }
 
@@ -245,9 +296,9 @@ void WorkerProcess::onAccept(FileDescriptor socket, const Endpoint& remote) {
   try {
     table_->adopt(std::move(socket), remote);
   } catch (...) {
-    score_.connections.exceptions.add();
-    logException("a new connection", std::current_exception());
+    onException("a new connection", std::current_exception());
   }
+  if (worker_.maxAccepts > 0) recycle();
 }
 
 std::size_t WorkerProcess::room() {
@@ -265,8 +316,9 @@ void WorkerProcess::onAcceptPaused(int error) {
 
 // ---- Ending
 
-void WorkerProcess::drain(Grace grace) {
-  if (phase_ != Phase::kServing) return;
+void WorkerProcess::drain(Grace grace, Queue queue) {
+  if (phase_ > Phase::kLeaving) return;
+  if (phase_ == Phase::kLeaving) queue = Queue::kLeave;
   phase_ = Phase::kDraining;
   mail_->drain();
   if (grace == Grace::kFast) {
@@ -279,13 +331,31 @@ void WorkerProcess::drain(Grace grace) {
     table_->forEach([](TcpConnection& c) { c.close(); });
   });
   afterStopTimeoutLess(kFarewell, [this] { stop(); });
-  for (auto& [slot, acceptor] : acceptors_) {
-    // What the kernel has accepted already is somebody's request.
-    acceptor.acceptAll();
-    acceptor.pause();
-  }
+  stopAccepting(queue);
   tellConnections();
   endWhenDrained();
+}
+
+void WorkerProcess::stopAccepting(Queue queue) {
+  for (auto& [slot, acceptor] : acceptors_) {
+    // What the kernel has accepted already is somebody's request.
+    if (queue == Queue::kTake) acceptor.acceptAll();
+    acceptor.pause();
+    if (lent_.contains(slot)) lent_.erase(slot);
+  }
+  std::erase_if(acceptors_,
+                [this](const auto& each) { return each.first != place_.slot; });
+}
+
+// The process may be broken, so it takes nothing new: its socket is its
+// successor's. What is in flight shows no sign of it in a plain protocol, so
+// connections may be quiet.
+void WorkerProcess::leave(const std::string& reason) {
+  phase_ = Phase::kLeaving;
+  for (auto& [slot, acceptor] : acceptors_) acceptor.pause();
+  channel_->send({kLeaving, reason});
+  // Not inside the callback of a connection, or of an acceptor.
+  loop_->defer([this] { drain(Grace::kGraceful); });
 }
 
 void WorkerProcess::afterStopTimeoutLess(milliseconds time,
@@ -300,7 +370,7 @@ void WorkerProcess::tellConnections() {
     try {
       if (worker_.onDrain(connection) == Drain::kWhenQuiet) return;
     } catch (...) {
-      logException("onDrain", std::current_exception());
+      onException("onDrain", std::current_exception());
     }
     endByThemselves_.insert(connection.id().value());
   });
@@ -336,12 +406,18 @@ void WorkerProcess::stop() {
 
 void WorkerProcess::retire() { channel_->send({FrameKind::kRetire}); }
 
+void WorkerProcess::requestReload() { channel_->send({frames::kAskReload}); }
+
 // ---- Timers and log
 
 TimerId WorkerProcess::addTimer(Clock::duration delay, Repeat repeat,
                                 std::function<void()> callback) {
   if (repeat == Repeat::kEvery) {
-    const TimerId timer = loop_->add(delay, repeat, std::move(callback));
+    const TimerId timer =
+        loop_->add(delay, repeat, [this, run = std::move(callback)] {
+          run();
+          recycle();
+        });
     timers_.insert(static_cast<std::uint64_t>(timer));
     score_.timers.set(timers_.size());
     return timer;
@@ -351,6 +427,7 @@ TimerId WorkerProcess::addTimer(Clock::duration delay, Repeat repeat,
     timers_.erase(static_cast<std::uint64_t>(*self));
     score_.timers.set(timers_.size());
     run();
+    recycle();
   });
   timers_.insert(static_cast<std::uint64_t>(*self));
   score_.timers.set(timers_.size());
@@ -363,10 +440,36 @@ void WorkerProcess::delTimer(TimerId timer) {
   score_.timers.set(timers_.size());
 }
 
-void WorkerProcess::logException(std::string_view where,
-                                 std::exception_ptr exception) {
-  logPeer("exception in " + std::string(where) + ": " +
-          exceptionText(std::move(exception)));
+// ---- Exceptions
+
+void WorkerProcess::onException(const std::string& where,
+                                const std::exception_ptr& exception) noexcept {
+  score_.connections.exceptions.add();
+  logPeer("exception in " + where + ": " + exceptionText(exception));
+  onUncaught(where, exception);
+}
+
+void WorkerProcess::onUncaught(const std::string& where,
+                               const std::exception_ptr& exception) noexcept {
+  if (phase_ != Phase::kServing) return;
+  AfterException then = AfterException::kContinue;
+  try {
+    then = worker_.onUncaughtException(where, exception);
+  } catch (...) {
+    logPeer("exception in onUncaughtException: " +
+            exceptionText(std::current_exception()));
+  }
+  if (then == AfterException::kContinue) return;
+  const std::string what = "an exception in " + where + ": " +
+                           exceptionText(exception).substr(0, kLongestReason);
+  if (then == AfterException::kDrain) {
+    log(LogLevel::kWarning, "leaves after " + what);
+    leave(what);
+  } else {
+    log(LogLevel::kError, "ends at once after " + what);
+    std::fflush(nullptr);
+    ::_exit(kExitAfterException);
+  }
 }
 
 void WorkerProcess::logPeer(const std::string& text) {

@@ -6,6 +6,9 @@
 //   start --onWorkerStart, ready--> serving --drain--> draining --> stopping
 //                                      |                 | all closed,
 //                                      +--stop-----------+ or deadline
+//
+// A process that leaves after an exception drains by itself: it accepts no more
+// from that moment on, and tells the master to have it followed.
 
 #include <chrono>
 #include <cstdint>
@@ -23,6 +26,7 @@
 #include "brigade/Process/Supervisor.h"
 #include "brigade/Process/WorkerMail.h"
 #include "brigade/Worker/detail/LogLimit.h"
+#include "brigade/Worker/detail/Recycling.h"
 #include "brigade/Worker/detail/Service.h"
 #include "brigade/Worker/detail/Status.h"
 
@@ -42,26 +46,34 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   // What Worker's functions stand for.
   unsigned index() const { return place_.index; }
   unsigned id() const { return place_.slot + 1; }
+  const ChildPlace& place() const { return place_; }
   EventInterface& loop() { return *loop_; }
   ConnectionTable* table() { return table_.get(); }  // null: no listener
   TimerId addTimer(Clock::duration delay, Repeat repeat,
                    std::function<void()> callback);
   void delTimer(TimerId timer);
   void retire();
-  void logException(std::string_view where, std::exception_ptr exception);
+  void requestReload();
+  // What the program wants done after an exception, which is logged already.
+  void onUncaught(const std::string& where,
+                  const std::exception_ptr& exception) noexcept;
   Mailbox& mailbox() { return mail_->mailbox(); }
   unsigned group() const { return place_.group; }
   // A log line about a peer; past ten a second they are counted only.
   void logPeer(const std::string& text);
 
  private:
-  enum class Phase : std::uint8_t { kServing, kDraining, kStopping };
+  // kLeaving: about to drain, and the master knows.
+  enum class Phase : std::uint8_t { kServing, kLeaving, kDraining, kStopping };
+  // What becomes of the accept queue in a drain.
+  enum class Queue : std::uint8_t { kTake, kLeave };
 
   void start();
   void becomeWorker();
   void watchSignals();
   void openMail(Heritage heritage);
   void openTable();
+  void startRecycling();
   void tellReload();
 
   void onFrame(const Frame& frame) override;
@@ -70,8 +82,16 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   std::size_t room() override;
   void onAcceptPaused(int error) override;
 
-  void acceptFor(unsigned slot);
-  void drain(Grace grace);
+  void acceptOwn();
+  void acceptFor(unsigned slot, int socket);
+  void acceptNoMoreFor(unsigned slot);
+  void stopAccepting(Queue queue);
+  void recycle();
+  // An exception that left no callback of a connection.
+  void onException(const std::string& where,
+                   const std::exception_ptr& exception) noexcept;
+  void leave(const std::string& reason);
+  void drain(Grace grace, Queue queue = Queue::kTake);
   void afterStopTimeoutLess(std::chrono::milliseconds time,
                             std::function<void()> callback);
   void tellConnections();
@@ -89,8 +109,11 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<WorkerMail> mail_;
   std::unique_ptr<ConnectionTable> table_;
-  // By slot: its own and those of siblings that cannot start just now.
+  // By slot: its own and those of siblings that cannot start just now, whose
+  // sockets are lent.
+  std::map<unsigned, Listener> lent_;
   std::map<unsigned, Acceptor> acceptors_;
+  std::unique_ptr<Recycling> recycling_;  // null: off, or it is under way
   Phase phase_ = Phase::kServing;
   bool full_ = false;  // maxConnections reached
   std::unordered_set<std::uint64_t> timers_;
