@@ -248,7 +248,9 @@ Channel::Step Channel::receiveOne() {
   const ssize_t n = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
   const FileDescriptor descriptor =
       n < 0 ? FileDescriptor() : takeRight(message);
-  if (n < 0 && errno == EINTR) return Step::kDatagram;
+  // ECONNRESET is said once, when the peer has gone with something of ours
+  // unread; what it sent before is still there (af_unix.c, unix_release_sock).
+  if (n < 0 && (errno == EINTR || errno == ECONNRESET)) return Step::kDatagram;
   if (n < 0 && errno == EAGAIN) return Step::kEmpty;
   if (n <= 0) return gone();
   return deliver({bytes.data(), static_cast<std::size_t>(n)}, descriptor.get());

@@ -28,11 +28,13 @@ struct Receiver final : ChannelHandler {
     if (throws) throw std::runtime_error("told to throw");
   }
   void onChannelClosed() override { closed = true; }
+  void onChannelProgress() override { ++progress; }
 
   std::vector<std::string> payloads;
   std::vector<std::uint64_t> correlations;
   std::vector<FileDescriptor> descriptors;
   bool closed = false;
+  int progress = 0;
   bool throws = false;
   std::optional<Channel>* destroy = nullptr;
 };
@@ -108,6 +110,39 @@ TEST_F(ChannelTest, APeerThatDoesNotReadFillsABoundedQueueOnly) {
   EXPECT_LE(left->queuedBytes(), Channel::kMaxQueue);
   ASSERT_TRUE(until([&] { return rightReceiver.payloads.size() == taken; }));
   EXPECT_EQ(left->send({kTest, payload}), Channel::Result::kSent);
+}
+
+TEST_F(ChannelTest, X05_LastWordsAreHeardAlsoOfOneThatHasNotReadAll) {
+  for (int i = 0; i < 100; ++i) left->send({kTest, std::to_string(i)});
+  right->send({kTest, "unread"});
+  left.reset();
+  ASSERT_TRUE(until([&] { return rightReceiver.closed; }));
+  EXPECT_EQ(rightReceiver.payloads.size(), 100u);
+}
+
+TEST_F(ChannelTest, WhatWaitedLeavesInFewDatagramsAndArrivesFrameByFrame) {
+  std::vector<std::string> sent;
+  for (int i = 0; i < 1000; ++i) {
+    sent.push_back("frame " + std::to_string(i));
+    EXPECT_EQ(left->post({kTest, sent.back()}), Channel::Result::kQueued);
+  }
+  EXPECT_EQ(left->taken(), 1000u);
+  EXPECT_EQ(left->left(), 0u);
+  left->flush();
+  EXPECT_EQ(left->left(), 1000u);
+  turn(*loop);
+  EXPECT_EQ(rightReceiver.payloads, sent) << "one turn is enough";
+}
+
+TEST_F(ChannelTest, HowFarWhatWaitsHasComeIsTold) {
+  const std::string payload(60'000, 'x');
+  while (left->taken() < 100) left->post({kTest, payload});
+  left->flush();
+  ASSERT_LT(left->left(), left->taken());
+  EXPECT_EQ(leftReceiver.progress, 1) << "of the part that left";
+  ASSERT_TRUE(until([&] { return left->left() == left->taken(); }));
+  EXPECT_GT(leftReceiver.progress, 1);
+  EXPECT_EQ(left->queuedBytes(), 0u);
 }
 
 TEST_F(ChannelTest, LastWordsComeBeforeTheEnd) {

@@ -72,6 +72,10 @@ std::string describe(std::string_view bytes) {
   return std::to_string(bytes.size()) + ":" + std::to_string(checksum(bytes));
 }
 
+std::string nameOf(const Member& member) {
+  return std::to_string(member.index) + "." + std::to_string(member.generation);
+}
+
 // What one process has heard, and says of it.
 class Ear {
  public:
@@ -85,13 +89,12 @@ class Ear {
       note("large", letter.from.index, describe(letter.data));
     });
     messenger.onOnline([this](const Member& member) {
-      news_ += "+" + std::to_string(member.index) + "." +
-               std::to_string(member.generation) + " ";
+      news_ += '+';
+      news_ += nameOf(member) + " ";
     });
     messenger.onOffline([this](const Member& member, std::string_view reason) {
-      news_ += "-" + std::to_string(member.index) + "." +
-               std::to_string(member.generation) + "(" + std::string(reason) +
-               ") ";
+      news_ += '-';
+      news_ += nameOf(member) + "(" + std::string(reason) + ") ";
     });
     messenger.onRoom(
         [this](unsigned index) { room_ += std::to_string(index) + " "; });
@@ -274,12 +277,11 @@ class Interpreter {
     } else if (command == "ring") {
       words >> event >> data;
       messenger_->ring(event, data, [this, say](const brigade::Ring& ring) {
-        std::string text = ring.value + " missing";
-        for (const unsigned index : ring.missing) {
-          text += " " + std::to_string(index);
-        }
+        std::ostringstream text;
+        text << ring.value << " missing";
+        for (const unsigned index : ring.missing) text << ' ' << index;
         messenger_->broadcast("report", ring.value);
-        say(text);
+        say(text.str());
       });
     } else if (command == "once") {
       words >> event;
@@ -303,23 +305,27 @@ class Interpreter {
   }
 
   std::string members() const {
-    std::string text;
+    std::ostringstream text;
     for (const Member& member : messenger_->members()) {
-      text += std::to_string(member.index) + ":" + std::to_string(member.pid) +
-              ":" + std::to_string(member.generation) + " ";
+      text << member.index << ':' << member.pid << ':' << member.generation
+           << ' ';
     }
-    return text;
+    return text.str();
   }
 
   static std::string summary(const std::vector<Answer>& answers) {
-    std::string text;
+    std::ostringstream text;
     for (const Answer& answer : answers) {
       const std::string_view value = answer.value.view();
-      text += std::to_string(answer.from.index) + "=" +
-              std::string(toString(answer.status)) + "(" +
-              (value.size() > 64 ? describe(value) : std::string(value)) + ") ";
+      text << answer.from.index << '=' << toString(answer.status) << '(';
+      if (value.size() > 64) {
+        text << describe(value);
+      } else {
+        text << value;
+      }
+      text << ") ";
     }
-    return text;
+    return text.str();
   }
 
   // How many were taken, and how long the slowest call took.
