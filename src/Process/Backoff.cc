@@ -5,10 +5,10 @@
 namespace brigade {
 
 Backoff::Duration Backoff::onDeath(Duration served) {
-  if (served >= kStable) next_ = Duration::zero();
+  if (served >= times_.stable) next_ = Duration::zero();
   const Duration wait = next_;
-  next_ = wait == Duration::zero() ? Duration(kFirst)
-                                   : std::min<Duration>(2 * wait, kLongest);
+  next_ = wait == Duration::zero() ? times_.first
+                                   : std::min(2 * wait, times_.longest);
   return wait;
 }
 

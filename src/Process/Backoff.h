@@ -2,26 +2,34 @@
 
 // Backoff: how long a slot waits before its next child. The first successor
 // comes at once; while children die young each waits twice as long as the one
-// before, from 100 ms up to 30 s. Pure: time is passed in.
+// before, from `first` up to `longest`. Pure: time is passed in.
 
 #include <chrono>
 
 namespace brigade {
 
-class Backoff {
- public:
+struct BackoffTimes {
   using Duration = std::chrono::steady_clock::duration;
 
-  static constexpr std::chrono::milliseconds kFirst{100};
-  static constexpr std::chrono::seconds kLongest{30};
+  Duration first = std::chrono::milliseconds(100);
+  Duration longest = std::chrono::seconds(30);
   // A child that was ready for so long has not died young.
-  static constexpr std::chrono::seconds kStable{1};
+  Duration stable = std::chrono::seconds(1);
+};
+
+class Backoff {
+ public:
+  using Duration = BackoffTimes::Duration;
+
+  Backoff() = default;
+  explicit Backoff(const BackoffTimes& times) : times_(times) {}
 
   // A child has died that was ready for `served` (zero: never). Returns how
   // long to wait.
   Duration onDeath(Duration served);
 
  private:
+  BackoffTimes times_;
   Duration next_ = Duration::zero();
 };
 
