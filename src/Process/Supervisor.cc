@@ -202,7 +202,7 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
   const bool wasSuccessor = &owner == &slot.successor;
   bury(std::move(owner));
   if (!expected || status.signal != 0) slot.lastExit = status.toString();
-  if (wasCurrent) onCurrentGone(slot, served);
+  if (wasCurrent) onCurrentGone(slot, status, served);
   if (wasKilledStarting) handler_.onFailed(slot.view(), failure);
   handler_.onExit(slot.view(), pid, status, expected);
   if (wasSuccessor) {
@@ -214,8 +214,12 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
   checkStopped();
 }
 
-void Supervisor::onCurrentGone(Slot& slot, Clock::duration served) {
+void Supervisor::onCurrentGone(Slot& slot, ExitStatus status,
+                               Clock::duration served) {
   slot.wantsToRetire = false;
+  slot.finished = groups_[slot.group].restart == RestartPolicy::kOnce &&
+                  status.signal == 0 && status.code == 0;
+  if (slot.finished) return;
   // Its successor, when there is one on its way, takes over when it is ready.
   if (stopping_ || slot.successor) return;
   scheduleRestart(slot, served);
@@ -426,7 +430,7 @@ void Supervisor::reapStrangers() {
         info.si_pid == 0) {
       return;
     }
-    bool ours = false;
+    bool ours = handler_.ownsChild(info.si_pid);
     forEachChild([&](Child& child) { ours |= child.pid() == info.si_pid; });
     // One of ours is reaped through its pidfd, and then we look again.
     if (ours) return;

@@ -35,6 +35,7 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/ExitStatus.h"
+#include "brigade/Process/RestartPolicy.h"
 #include "brigade/Process/detail/Child.h"
 
 namespace brigade {
@@ -70,6 +71,7 @@ using ChildMain =
 struct ProcessGroup {
   unsigned count = 1;
   bool reloadable = true;  // false: reload sends onReloadSkipped() only
+  RestartPolicy restart = RestartPolicy::kKeepalive;
   ChildMain main;
 };
 
@@ -81,6 +83,7 @@ enum class SlotState : std::uint8_t {
   kDraining,
   kStopping,
   kBackoff,
+  kExited,  // kOnce, and done
   kStopped,
 };
 std::string_view toString(SlotState state);
@@ -117,6 +120,8 @@ class SupervisorHandler {
   virtual void onReloadSkipped(const SlotView& slot) = 0;
   // In the child, first of all: close what belongs to the master alone.
   virtual void inChild() = 0;
+  // Whether a child of this process is somebody else's to reap.
+  virtual bool ownsChild(pid_t) const { return false; }
 
  protected:
   ~SupervisorHandler() = default;
@@ -202,7 +207,7 @@ class Supervisor final : private detail::ChildHandler {
   // What a child did.
   void onReady(Slot& slot, Child& child);
   void onRetire(Slot& slot, Child& child);
-  void onCurrentGone(Slot& slot, Clock::duration served);
+  void onCurrentGone(Slot& slot, ExitStatus status, Clock::duration served);
   void onSuccessorGone(Slot& slot, const std::string& reason);
 
   // Replacements.

@@ -25,6 +25,7 @@ struct Orders {
   std::atomic<bool> failToStart{false};
   std::atomic<bool> dieAtStart{false};
   std::atomic<bool> ignoreOrders{false};
+  std::atomic<int> lastAs{0};  // a child that was told to go exits with this
 };
 
 // A child that says ready and ends when it is told to.
@@ -42,13 +43,16 @@ class Obedient final : public ChannelHandler {
     while (orders_.hangAtStart) ::pause();
     channel_.send({FrameKind::kReady});
     loop_->loop();
-    return 0;
+    return orders_.lastAs;
   }
 
  private:
   void onFrame(const Frame& frame) override {
     if (frame.kind == FrameKind::kFirstOfProgram && frame.payload == "retire") {
       channel_.send({FrameKind::kRetire});
+    } else if (frame.kind == FrameKind::kFirstOfProgram &&
+               frame.payload == "go") {
+      loop_->stop();
     } else if (frame.kind == FrameKind::kFirstOfProgram) {
       channel_.send({frame.kind, frame.payload});
     } else if (!orders_.ignoreOrders) {
@@ -96,6 +100,17 @@ class SupervisorTest : public ::testing::Test, public SupervisorHandler {
     supervisor.addGroup(std::move(group));
     supervisor.start();
   }
+  void startToRunOnce() {
+    ProcessGroup group;
+    group.restart = RestartPolicy::kOnce;
+    group.reloadable = false;
+    group.main = [this](const ChildPlace&, FileDescriptor channel) {
+      return Obedient(std::move(channel), orders()).run();
+    };
+    supervisor.addGroup(std::move(group));
+    supervisor.start();
+    ASSERT_TRUE(until([&] { return countOf("ready") == 1; }));
+  }
   void startReady(unsigned count, bool reloadable = true) {
     start(count, reloadable);
     ASSERT_TRUE(until([&] { return countOf("ready") == count; }));
@@ -142,6 +157,29 @@ TEST_F(SupervisorTest, EveryChildIsReadyOnceAndEndsWhenTold) {
   startReady(3);
   stopAll(Grace::kGraceful);
   EXPECT_EQ(countOf("ended"), 3u);
+}
+
+TEST_F(SupervisorTest, AChildToRunOnceHasNoSuccessorWhenItEndsWell) {
+  startToRunOnce();
+  supervisor.send(1, {FrameKind::kFirstOfProgram, "go"});
+  ASSERT_TRUE(until([&] { return countOf("died") == 1; }));
+  EXPECT_EQ(supervisor.slots()[0].state, SlotState::kExited);
+  EXPECT_EQ(supervisor.slots()[0].lastExit, "exit 0");
+  EXPECT_EQ(supervisor.childCount(), 0u);
+  bool ok = false;
+  supervisor.reload(Grace::kFast, [&](bool done, auto) { ok = done; });
+  EXPECT_TRUE(until([&] { return ok; }));
+  EXPECT_EQ(supervisor.childCount(), 0u) << "a reload runs it not again";
+}
+
+TEST_F(SupervisorTest, AChildToRunOnceIsFollowedWhenItFails) {
+  startToRunOnce();
+  orders().lastAs = 3;
+  supervisor.send(1, {FrameKind::kFirstOfProgram, "go"});
+  ASSERT_TRUE(until([&] { return countOf("ready") == 2; }));
+  ::kill(pidOf(1), SIGKILL);
+  ASSERT_TRUE(until([&] { return countOf("ready") == 3; }));
+  EXPECT_EQ(supervisor.slots()[0].restarts, 2u);
 }
 
 TEST_F(SupervisorTest, AKilledChildIsFollowedByAnotherInItsPlace) {

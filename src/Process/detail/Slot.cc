@@ -16,6 +16,8 @@ std::string_view toString(SlotState state) {
       return "stopping";
     case SlotState::kBackoff:
       return "backoff";
+    case SlotState::kExited:
+      return "exited";
     case SlotState::kStopped:
       return "stopped";
   }
@@ -60,6 +62,8 @@ SlotView Slot::view() const {
   } else if (waiting) {
     view.state = SlotState::kBackoff;
     view.backoff = std::max(restartAt - Clock::now(), Clock::duration::zero());
+  } else if (finished) {
+    view.state = SlotState::kExited;
   } else {
     view.state = SlotState::kStopped;
   }

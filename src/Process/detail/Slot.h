@@ -31,6 +31,7 @@ struct Slot {
   Backoff backoff;
   TimerId restart{};  // running while the slot waits for its next child
   bool waiting = false;
+  bool finished = false;  // there will be no next child
   bool wantsToRetire = false;
   Clock::time_point restartAt{};
   std::unique_ptr<Child> current;
