@@ -214,6 +214,8 @@ void Programs::onChildExit(Child& child, ExitStatus status) {
     slot.lastExit = exitText(*slot.status);
   } else if (started) {
     slot.lastExit = "its guard: " + status.toString();
+  } else if (expected) {
+    slot.lastExit = "stopped before it ran";
   }
   if (started || expected) {
     onEnd(slot, pid, served, expected);

@@ -262,6 +262,8 @@ class Guard final : private ChannelHandler, private Watcher {
 
   void finish() {
     over_ = true;
+    // Nobody is left, unless this kernel does not tell who our children are.
+    ::kill(-pid_, SIGKILL);
     copyLastOutput();
     ::waitpid(pid_, nullptr, 0);
     channel_.send({guard::kEnded, formatExit(status_)});
