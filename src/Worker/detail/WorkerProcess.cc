@@ -307,7 +307,13 @@ void WorkerProcess::stop() {
   loop_->stop();
 }
 
-void WorkerProcess::retire() { channel_->send({FrameKind::kRetire}); }
+void WorkerProcess::retire() {
+  if (worker_.restart == RestartPolicy::kOnce) {
+    drain(Grace::kGraceful);
+  } else {
+    channel_->send({FrameKind::kRetire});
+  }
+}
 
 // ---- Timers and log
 
