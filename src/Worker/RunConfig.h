@@ -5,8 +5,12 @@
 // named here, which run() fills in before anything starts.
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <vector>
 
+#include "brigade/Process/Program.h"
+#include "brigade/Process/ResourceLimit.h"
 #include "brigade/Worker/Log.h"
 
 namespace brigade {
@@ -35,6 +39,17 @@ struct RunConfig {
   // From fork to ready; then a worker process counts as failed.
   std::chrono::milliseconds readyTimeout{30000};
   bool daemonize = false;
+  // Of every worker process; a Program has its own.
+  std::vector<ResourceLimit> limits;
+
+  // Commands to run under the master. They are started when the worker
+  // processes have been forked, and stopped together with them; a reload leaves
+  // them alone unless they are reloadable.
+  std::vector<Program> programs;
+  // In the master, in its loop, so it must not block: a program has sent
+  // something. `post` sends to any program; it is good until run() returns.
+  std::function<void(const ProgramMessage&, ProgramPost& post)>
+      onProgramMessage;
 };
 
 }  // namespace brigade
