@@ -117,13 +117,15 @@ void Programs::fork(Slot& slot) {
   auto [mine, theirs] = Channel::makePair();
   ProgramChannel::Pair pair = ProgramChannel::makePair();
   slot.channelEnd = std::move(pair.master);
+  const pid_t self = ::getpid();
   const pid_t pid = detail::forkProcess([&, &mine = mine, &theirs = theirs] {
     mine.reset();
-    return runGuard(slot, std::move(theirs), std::move(pair.program));
+    return runGuard(slot, self, std::move(theirs), std::move(pair.program));
   });
-  detail::ChildHandler& self = *this;
+  detail::ChildHandler& handler = *this;
   try {
-    slot.guard = std::make_unique<Child>(loop_, self, pid, std::move(mine), 1);
+    slot.guard =
+        std::make_unique<Child>(loop_, handler, pid, std::move(mine), 1);
   } catch (...) {
     // Without a descriptor for it nobody would notice its end.
     ::kill(pid, SIGKILL);
@@ -135,9 +137,8 @@ void Programs::fork(Slot& slot) {
 }
 
 // In the guard.
-int Programs::runGuard(Slot& slot, FileDescriptor channel,
+int Programs::runGuard(Slot& slot, pid_t master, FileDescriptor channel,
                        FileDescriptor program) {
-  const pid_t master = ::getppid();
   loop_.abandonInChild();
   handler_.inGuard();
   setProcessTitle(options_.title + slot.name());

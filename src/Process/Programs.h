@@ -125,7 +125,8 @@ class Programs final : public ProgramPost, private detail::ChildHandler {
 
   void launch(Slot& slot);
   void fork(Slot& slot);
-  int runGuard(Slot& slot, FileDescriptor channel, FileDescriptor program);
+  int runGuard(Slot& slot, pid_t master, FileDescriptor channel,
+               FileDescriptor program);
   void startLater(Slot& slot, Clock::duration served);
   void onStarted(Slot& slot, std::string_view pid);
   void onBadMessage(Slot& slot, std::string_view reason);

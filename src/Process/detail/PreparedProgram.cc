@@ -170,9 +170,8 @@ void PreparedProgram::openLog() {
   log = std::move(fd);
 }
 
-void PreparedProgram::become(int output, int errors, int channel,
+void PreparedProgram::become(pid_t parent, int output, int errors, int channel,
                              int complaints) const {
-  const pid_t guard = ::getppid();
   // Leads a session and a process group: no terminal reaches it, and one
   // signal reaches all of it.
   ::setsid();
@@ -188,7 +187,7 @@ void PreparedProgram::become(int output, int errors, int channel,
   }
   // Behind the change of user, which clears it.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != guard) ::raise(SIGKILL);
+  if (::getppid() != parent) ::raise(SIGKILL);
   ::signal(SIGPIPE, SIG_DFL);
   ::signal(SIGXFSZ, SIG_DFL);
   std::vector<std::string> words = settings.command;

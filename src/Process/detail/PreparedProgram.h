@@ -3,6 +3,8 @@
 // PreparedProgram: a Program with everything looked up that can be wrong, in
 // the master before the first fork, and the way to become it.
 
+#include <sys/types.h>
+
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -23,7 +25,8 @@ struct PreparedProgram {
   void openLog();
 
   // In a process forked for it: becomes the program, with these descriptors
-  // as 1, 2 and 3, and no other but 0. `complaints` is kFirstFree at least and
+  // as 1, 2 and 3, and no other but 0. `parent` is who has forked it: the
+  // program dies with it. `complaints` is kFirstFree at least and
   // close-on-exec. Returns only by an exception: CannotTakeOnUser, or
   // std::system_error that says what failed; `complaints` is open still.
   static constexpr int kFirstFree = 4;
@@ -31,7 +34,7 @@ struct PreparedProgram {
    public:
     using std::runtime_error::runtime_error;
   };
-  [[noreturn]] void become(int output, int errors, int channel,
+  [[noreturn]] void become(pid_t parent, int output, int errors, int channel,
                            int complaints) const;
 
   Program settings;

@@ -142,7 +142,7 @@ class Guard final : private ChannelHandler, private Watcher {
     try {
       const int out = output ? output.get() : STDOUT_FILENO;
       const int err = output ? output.get() : STDERR_FILENO;
-      program_.become(out, err, channel.get(), complain.get());
+      program_.become(self_, out, err, channel.get(), complain.get());
     } catch (const PreparedProgram::CannotTakeOnUser& e) {
       complaint = kForGood + std::string(e.what());
     } catch (...) {
@@ -274,6 +274,7 @@ class Guard final : private ChannelHandler, private Watcher {
   GuardPlace place_;
   std::unique_ptr<EventInterface> loop_ = makeEventLoop("epoll");
   Channel channel_;
+  pid_t self_ = ::getpid();
   pid_t pid_ = 0;  // of the program
   FileDescriptor output_;
   std::set<pid_t> told_;  // to end, beside the group
