@@ -67,7 +67,7 @@ class Worker : public ConnectionHandler {
   AcceptMode acceptMode = AcceptMode::kReusePort;
   bool reloadable = true;  // false: a reload calls onWorkerReload only
   // kOnce is for a Worker without an address that has a job to do: it calls
-  // retire() when it is done, or returns from its loop, and no other process
+  // retire() when it is done, or stops its loop(), and no other process
   // follows. One that fails before that (an exception in onWorkerStart, another
   // exit status, a signal) is followed as ever. A reload does not replace it.
   RestartPolicy restart = RestartPolicy::kKeepalive;
