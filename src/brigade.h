@@ -3,6 +3,7 @@
 // The public face of brigade: all that a program includes.
 
 #include "brigade/Connection/TcpConnection.h"
+#include "brigade/Process/Program.h"
 #include "brigade/Protocol/Frame.h"
 #include "brigade/Protocol/HttpForm.h"
 #include "brigade/Protocol/Message.h"

@@ -86,6 +86,7 @@ std::unique_ptr<Child> Supervisor::watch(pid_t pid, FileDescriptor channel,
     auto child = std::make_unique<Child>(loop_, self, pid, std::move(channel),
                                          place.generation, slot.freeSeat());
     slot.generation = place.generation;
+    slot.finished = false;
     handler_.onForked(place, pid, child->channel());
     return child;
   } catch (const std::exception& e) {
@@ -233,7 +234,7 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
   if (!expected || status.signal != 0 || !status.detail.empty()) {
     slot.lastExit = status.toString();
   }
-  if (wasCurrent) onCurrentGone(slot, served);
+  if (wasCurrent) onCurrentGone(slot, status, served);
   if (wasKilledStarting) handler_.onFailed(slot.view(), failure);
   handler_.onExit(slot.view(), pid, status, expected);
   if (wasSuccessor) {
@@ -248,8 +249,12 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
   checkStopped();
 }
 
-void Supervisor::onCurrentGone(Slot& slot, Clock::duration served) {
+void Supervisor::onCurrentGone(Slot& slot, const ExitStatus& status,
+                               Clock::duration served) {
   slot.wantsToRetire = false;
+  slot.finished = groups_[slot.group].restart == RestartPolicy::kOnce &&
+                  status.signal == 0 && status.code == 0;
+  if (slot.finished) return;
   // Its successor, when there is one on its way, takes over when it is ready.
   if (stopping_ || slot.successor || slot.held || slot.removed) return;
   scheduleRestart(slot, served);
@@ -476,7 +481,7 @@ void Supervisor::reapStrangers() {
         info.si_pid == 0) {
       return;
     }
-    bool ours = false;
+    bool ours = handler_.ownsChild(info.si_pid);
     forEachChild([&](Child& child) { ours |= child.pid() == info.si_pid; });
     // One of ours is reaped through its pidfd, and then we look again.
     if (ours) return;

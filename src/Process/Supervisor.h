@@ -39,6 +39,7 @@
 #include "brigade/Process/Backoff.h"
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/ExitStatus.h"
+#include "brigade/Process/RestartPolicy.h"
 #include "brigade/Process/detail/Child.h"
 
 namespace brigade {
@@ -87,6 +88,7 @@ using ChildMain =
 struct ProcessGroup {
   unsigned count = 1;
   bool reloadable = true;  // false: reload sends onReloadSkipped() only
+  RestartPolicy restart = RestartPolicy::kKeepalive;
   ChildMain main;
 };
 
@@ -98,6 +100,7 @@ enum class SlotState : std::uint8_t {
   kDraining,
   kStopping,
   kBackoff,
+  kExited,   // kOnce, and done
   kStopped,  // empty until somebody asks for a child
   kFailed,   // the same, after too many deaths in a row
   kRemoved,  // empty, and to be forgotten
@@ -145,6 +148,8 @@ class SupervisorHandler {
   virtual void onReloadSkipped(const SlotView& slot) = 0;
   // In the child, first of all: close what belongs to the master alone.
   virtual void inChild() = 0;
+  // Whether a child of this process is somebody else's to reap.
+  virtual bool ownsChild(pid_t) const { return false; }
 
  protected:
   ~SupervisorHandler() = default;
@@ -265,7 +270,8 @@ class Supervisor final : private detail::ChildHandler {
   void onLeaving(Slot& slot, Child& child, std::string_view reason);
   void followLeaving(Slot& slot);
   void onRetiringGone(Slot& slot);
-  void onCurrentGone(Slot& slot, Clock::duration served);
+  void onCurrentGone(Slot& slot, const ExitStatus& status,
+                     Clock::duration served);
   void onSuccessorGone(Slot& slot, const std::string& reason);
 
   // Replacements.

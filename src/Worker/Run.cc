@@ -12,6 +12,7 @@
 
 #include "brigade/Connection/Address.h"
 #include "brigade/Process/ProcessTitle.h"
+#include "brigade/Process/Programs.h"
 #include "brigade/Worker/Worker.h"
 #include "brigade/Worker/detail/CommandLine.h"
 #include "brigade/Worker/detail/Commands.h"
@@ -95,6 +96,8 @@ void check(const std::vector<Worker*>& workers, const RunConfig& config) {
   for (Worker* worker : workers) {
     const detail::Service looked(*worker, config.name, config.event);
   }
+  checkLimits(config.limits);
+  Programs::check(config.programs);
 }
 
 int start(const std::vector<Worker*>& workers, const RunConfig& config) {

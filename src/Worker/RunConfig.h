@@ -5,9 +5,13 @@
 // named here, which run() fills in before anything starts.
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "brigade/Process/Backoff.h"
+#include "brigade/Process/Program.h"
+#include "brigade/Process/ResourceLimit.h"
 #include "brigade/Worker/Log.h"
 
 namespace brigade {
@@ -39,6 +43,17 @@ struct RunConfig {
   // follows any more: then its slot is `failed`, and the others go on.
   BackoffPolicy backoff = {};
   bool daemonize = false;
+  // Of every worker process; a Program has its own.
+  std::vector<ResourceLimit> limits;
+
+  // Commands to run under the master. They are started when the worker
+  // processes have been forked, and stopped together with them; a reload leaves
+  // them alone unless they are reloadable.
+  std::vector<Program> programs;
+  // In the master, in its loop, so it must not block: a program has sent
+  // something. `post` sends to any program; it is good until run() returns.
+  std::function<void(const ProgramMessage&, ProgramPost& post)>
+      onProgramMessage;
 };
 
 }  // namespace brigade

@@ -25,6 +25,7 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/ExitStatus.h"
 #include "brigade/Process/Messenger.h"
+#include "brigade/Process/RestartPolicy.h"
 #include "brigade/Process/SharedState.h"
 #include "brigade/Protocol/ProtocolRegistry.h"
 
@@ -82,7 +83,12 @@ class Worker : public ConnectionHandler {
   std::string group;  // empty: the user's own
   AcceptMode acceptMode = AcceptMode::kReusePort;
   bool reloadable = true;  // false: a reload calls onWorkerReload only
-  int backlog = 1024;      // of the accept queue; net.core.somaxconn bounds it
+  // kOnce is for a Worker without an address that has a job to do: it calls
+  // retire() when it is done, or stops its loop(), and no other process
+  // follows. One that fails before that (an exception in onWorkerStart, another
+  // exit status, a signal) is followed as ever. A reload does not replace it.
+  RestartPolicy restart = RestartPolicy::kKeepalive;
+  int backlog = 1024;  // of the accept queue; net.core.somaxconn bounds it
   mode_t socketMode = 0660;  // of a Unix socket's file, owned by user:group
   // R: in each process; over it, connections wait in the accept queue. 0: as
   // many as there are descriptors.
@@ -184,7 +190,8 @@ class Worker : public ConnectionHandler {
   // What all processes know; also in the master.
   SharedState& state();
 
-  // Ends this process after a drain; the master forks a successor first.
+  // Ends this process after a drain; the master forks a successor first, unless
+  // this Worker is to run once.
   void retire();
 
   // Asks the master for a reload of the whole program, as the command does. It

@@ -28,6 +28,16 @@ TEST(BackoffTest, AChildThatServedForASecondStartsAnew) {
   EXPECT_EQ(backoff.onDeath(seconds(0)), milliseconds(100));
 }
 
+TEST(BackoffTest, TheTimesMayBeSet) {
+  Backoff backoff({.first = milliseconds(5),
+                   .longest = milliseconds(15),
+                   .stable = milliseconds(50)});
+  for (const int expected : {0, 5, 10, 15, 15}) {
+    EXPECT_EQ(backoff.onDeath(milliseconds(49)), milliseconds(expected));
+  }
+  EXPECT_EQ(backoff.onDeath(milliseconds(50)), seconds(0));
+}
+
 TEST(BackoffTest, AtMostTenForksInTheFirstTenSeconds) {
   Backoff backoff;
   Backoff::Duration now{0};

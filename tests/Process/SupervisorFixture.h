@@ -28,6 +28,7 @@ struct Orders {
   std::atomic<bool> failToStart{false};
   std::atomic<bool> dieAtStart{false};
   std::atomic<bool> ignoreOrders{false};
+  std::atomic<int> lastAs{0};  // a child that was told to go exits with this
 };
 
 // A child that says ready and ends when it is told to.
@@ -45,7 +46,7 @@ class Obedient final : public ChannelHandler {
     while (orders_.hangAtStart) ::pause();
     channel_.send({FrameKind::kReady});
     loop_->loop();
-    return 0;
+    return orders_.lastAs;
   }
 
  private:
@@ -55,6 +56,9 @@ class Obedient final : public ChannelHandler {
     } else if (frame.kind == FrameKind::kFirstOfProgram &&
                frame.payload == "leave") {
       channel_.send({kLeaving, "a fault"});
+    } else if (frame.kind == FrameKind::kFirstOfProgram &&
+               frame.payload == "go") {
+      loop_->stop();
     } else if (frame.kind == FrameKind::kFirstOfProgram) {
       channel_.send({frame.kind, frame.payload});
     } else if (!orders_.ignoreOrders) {
@@ -101,6 +105,17 @@ class SupervisorTest : public ::testing::Test, public SupervisorHandler {
     };
     supervisor.addGroup(std::move(group));
     supervisor.start();
+  }
+  void startToRunOnce() {
+    ProcessGroup group;
+    group.restart = RestartPolicy::kOnce;
+    group.reloadable = false;
+    group.main = [this](const ChildPlace&, FileDescriptor channel) {
+      return Obedient(std::move(channel), orders()).run();
+    };
+    supervisor.addGroup(std::move(group));
+    supervisor.start();
+    ASSERT_TRUE(until([&] { return countOf("ready") == 1; }));
   }
   void startReady(unsigned count, bool reloadable = true) {
     start(count, reloadable);

@@ -25,6 +25,29 @@ TEST_F(SupervisorTest, EveryChildIsReadyOnceAndEndsWhenTold) {
   EXPECT_EQ(countOf("ended"), 3u);
 }
 
+TEST_F(SupervisorTest, AChildToRunOnceHasNoSuccessorWhenItEndsWell) {
+  startToRunOnce();
+  supervisor.send(1, {FrameKind::kFirstOfProgram, "go"});
+  ASSERT_TRUE(until([&] { return countOf("died") == 1; }));
+  EXPECT_EQ(supervisor.slots()[0].state, SlotState::kExited);
+  EXPECT_EQ(supervisor.slots()[0].lastExit, "exit 0");
+  EXPECT_EQ(supervisor.childCount(), 0u);
+  bool ok = false;
+  supervisor.reload(Grace::kFast, [&](bool done, auto) { ok = done; });
+  EXPECT_TRUE(until([&] { return ok; }));
+  EXPECT_EQ(supervisor.childCount(), 0u) << "a reload runs it not again";
+}
+
+TEST_F(SupervisorTest, AChildToRunOnceIsFollowedWhenItFails) {
+  startToRunOnce();
+  orders().lastAs = 3;
+  supervisor.send(1, {FrameKind::kFirstOfProgram, "go"});
+  ASSERT_TRUE(until([&] { return countOf("ready") == 2; }));
+  ::kill(pidOf(1), SIGKILL);
+  ASSERT_TRUE(until([&] { return countOf("ready") == 3; }));
+  EXPECT_EQ(supervisor.slots()[0].restarts, 2u);
+}
+
 TEST_F(SupervisorTest, AKilledChildIsFollowedByAnotherInItsPlace) {
   startReady(2);
   const pid_t before = pidOf(1);

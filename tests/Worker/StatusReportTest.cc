@@ -78,6 +78,34 @@ class StatusReport : public ::testing::Test {
   ProgramStatus status_;
 };
 
+TEST_F(StatusReport, ShowsTheProgramsBehindTheWorkers) {
+  add(1);
+  EXPECT_EQ(table().find("program "), std::string::npos);
+  status_.programs.resize(2);
+  CommandStatus& first = status_.programs[0];
+  first.name = "indexer";
+  first.pid = 820;
+  first.state = "running";
+  first.memory = 2 << 20;
+  first.messages = 7;
+  first.uptime = 61;
+  CommandStatus& second = status_.programs[1];
+  second.name = "a\nb";
+  second.state = "backoff";
+  second.backoff = 3.24;
+  second.badMessages = 1;
+  second.restarts = 5;
+  second.lastExit = "exited signal 9";
+  const std::string text = table();
+  EXPECT_EQ(text.substr(text.rfind("\n\n") + 2),
+            "program  pid  state         memory  messages  bad  uptime  "
+            "restarts  last exit\n"
+            "indexer  820  running         2.0M         7    0   1m 1s  "
+            "       0  -\n"
+            "a\\nb       -  backoff 3.2s       -         0    1       -  "
+            "       5  exited signal 9\n");
+}
+
 TEST_F(StatusReport, AlignsTheRowsUnderTheirTitles) {
   WorkerStatus& first = add(1);
   first.connections = 531;

@@ -40,6 +40,21 @@ WorkerStatus busyWorker() {
   return worker;
 }
 
+CommandStatus indexer() {
+  CommandStatus command;
+  command.name = "indexer";
+  command.pid = 820;
+  command.state = "running";
+  command.memory = 2 << 20;
+  command.messages = 7;
+  command.badMessages = 1;
+  command.uptime = 12.5;
+  command.restarts = 3;
+  command.backoff = 0.25;
+  command.lastExit = "exited signal 9";
+  return command;
+}
+
 ProgramStatus program() {
   ProgramStatus status;
   status.name = "shout";
@@ -56,6 +71,7 @@ ProgramStatus program() {
   status.runDirectory = "/run/shout";
   status.note = "worker 2 was not ready";
   status.workers = {busyWorker(), busyWorker()};
+  status.programs = {indexer()};
   return status;
 }
 
@@ -95,6 +111,25 @@ TEST(Status, OfAProgramHasAHeadAndTotals) {
       R"("requestsPerSecond":25.0,"memory":16777216},)";
   EXPECT_EQ(json.substr(0, head.size()), head);
   EXPECT_EQ(json.find('\n'), std::string::npos);
+}
+
+TEST(Status, OfAProgramUnderTheMasterHasTheNamesOfItsFieldsInJson) {
+  ProgramStatus status;
+  status.programs = {indexer()};
+  EXPECT_NE(
+      toJson(status).find(R"("programs":[{"name":"indexer","pid":820,)"
+                          R"("state":"running","memory":2097152,"messages":7,)"
+                          R"("badMessages":1,"uptime":12.5,"restarts":3,)"
+                          R"("backoff":0.25,"lastExit":"exited signal 9"}])"),
+      std::string::npos)
+      << toJson(status);
+  status.programs[0].pid = 0;
+  EXPECT_NE(toJson(status).find(R"("pid":null,"state":"running")"),
+            std::string::npos);
+}
+
+TEST(Status, OfAVersionThatKnewNoProgramsIsRead) {
+  EXPECT_TRUE(parseStatus(R"({"workers":[]})").programs.empty());
 }
 
 TEST(Status, SurvivesTheWayThereAndBack) {

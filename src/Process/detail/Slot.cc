@@ -16,6 +16,8 @@ std::string_view toString(SlotState state) {
       return "stopping";
     case SlotState::kBackoff:
       return "backoff";
+    case SlotState::kExited:
+      return "exited";
     case SlotState::kStopped:
       return "stopped";
     case SlotState::kFailed:
@@ -76,6 +78,8 @@ SlotView Slot::view() const {
     view.backoff = std::max(restartAt - Clock::now(), Clock::duration::zero());
   } else if (removed) {
     view.state = SlotState::kRemoved;
+  } else if (finished) {
+    view.state = SlotState::kExited;
   } else {
     view.state = gaveUp ? SlotState::kFailed : SlotState::kStopped;
   }

@@ -38,6 +38,7 @@ struct Slot {
   Backoff backoff;
   TimerId restart{};  // running while the slot waits for its next child
   bool waiting = false;
+  bool finished = false;       // kOnce, and done: there is no next child
   bool wantsToRetire = false;  // its child asked for a successor
   bool wantsRestart = false;   // somebody else asked for one
   bool held = false;           // not filled until that is asked for

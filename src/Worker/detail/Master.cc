@@ -67,6 +67,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
           onRequest(request, std::move(reply));
         });
     makeSupervisor();
+    makePrograms();
   } catch (...) {
     for (Service& service : services_) {
       for (Listener& listener : service.listeners) listener.removeFile();
@@ -181,7 +182,9 @@ void Master::makeSupervisor() {
     service.makeScores(service.count);
     ProcessGroup group;
     group.count = service.count;
-    group.reloadable = service.worker->reloadable;
+    group.restart = service.worker->restart;
+    group.reloadable = service.worker->reloadable &&
+                       group.restart == RestartPolicy::kKeepalive;
     group.main = [this, &service](const ChildPlace& place,
                                   FileDescriptor channel) {
       return runWorkerProcess(service, place, std::move(channel));
@@ -228,6 +231,7 @@ void Master::run() {
   }
   supervisor_->start();
   watchForHangs();
+  programs_->start();
   if (daemon_ != nullptr) {
     loop_->add(config_.readyTimeout, Repeat::kOnce, [this] { checkStart(); });
     startNews_ =
@@ -239,6 +243,15 @@ void Master::run() {
 }
 
 // ---- The start
+
+void Master::checkReady() {
+  if (!starting_) return;
+  const auto slots = supervisor_->slots();
+  const auto isReady = [](const SlotView& slot) {
+    return slot.state == SlotState::kReady || slot.state == SlotState::kExited;
+  };
+  if (std::all_of(slots.begin(), slots.end(), isReady)) startDone();
+}
 
 void Master::startDone() {
   if (!starting_) return;
@@ -294,12 +307,7 @@ void Master::onReady(const SlotView& slot) {
   router_->onReady(slot.pid);
   lendListeners();
   failures_.erase(slot.index);
-  if (!starting_) return;
-  const auto slots = supervisor_->slots();
-  if (std::all_of(slots.begin(), slots.end(),
-                  [](auto& each) { return each.state == SlotState::kReady; })) {
-    startDone();
-  }
+  checkReady();
 }
 
 void Master::onFailed(const SlotView& slot, std::string_view reason) {
@@ -339,6 +347,7 @@ void Master::onExit(const SlotView& slot, pid_t pid, ExitStatus status,
   if (status.cause == ExitCause::kNotStarted) {
     noteFailure(slot, describe(slot) + ": " + status.toString());
   }
+  checkReady();
   std::vector<std::uint64_t> queries;
   for (const auto& [id, query] : queries_) queries.push_back(id);
   for (const std::uint64_t id : queries) heardAll(id, pid);
@@ -363,7 +372,16 @@ void Master::inChild() {
   pidFile_->closeInChild();
   control_->closeInChild();
   if (daemon_ != nullptr) daemon_->closeInChild();
+  programs_->closeInChild();
+  try {
+    applyLimits(config_.limits);
+  } catch (const std::exception& e) {
+    log(LogLevel::kError, e.what());
+    throw;
+  }
 }
+
+bool Master::ownsChild(pid_t pid) const { return programs_->owns(pid); }
 
 // ---- Orders
 
@@ -376,10 +394,13 @@ void Master::stop(Grace grace) {
   if (!supervisor_->stopping()) {
     done = [this](bool, std::string_view) { onStopped(); };
   }
+  const bool first = done != nullptr;
   supervisor_->stop(grace, std::move(done));
+  if (first) programs_->stop([this] { onStopped(); });
 }
 
 void Master::onStopped() {
+  if (--stopsLeft_ > 0) return;
   forEachWorker([](Worker& worker) { worker.onMasterStop(); });
   for (const auto& [id, reply] : std::exchange(waiting_, {})) {
     reply.line(resultLine(true, ""));
@@ -402,6 +423,7 @@ void Master::onReloadEnded(bool ok, std::string_view reason) {
   log(ok ? LogLevel::kInfo : LogLevel::kError,
       ok ? "reloaded" : "reload failed: " + std::string(reason));
   steerAll();
+  if (ok) programs_->reload();
 }
 
 RunningStatus Master::runningStatus() const {
@@ -410,7 +432,8 @@ RunningStatus Master::runningStatus() const {
   if (!starting_) return RunningStatus::kRunning;
   const auto slots = supervisor_->slots();
   const bool all = std::all_of(slots.begin(), slots.end(), [&](auto& slot) {
-    return slot.state == SlotState::kReady || failures_.contains(slot.index);
+    return slot.state == SlotState::kReady ||
+           slot.state == SlotState::kExited || failures_.contains(slot.index);
   });
   return all ? RunningStatus::kRunning : RunningStatus::kStarting;
 }
@@ -437,6 +460,7 @@ void Master::reopen() {
     log(LogLevel::kWarning, std::to_string(children - told) +
                                 " worker processes keep writing the old log");
   }
+  programs_->reopenLogs();
   log(LogLevel::kInfo, "log reopened");
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
 // Master: the first process. It owns the listeners, the pid file and the
-// control socket, and supervises the worker processes. It never accepts and
-// runs none of the program's message code. Signals: TERM and INT stop, QUIT
-// stops gracefully, HUP and USR2 reload, USR1 reopens the log.
+// control socket, and supervises the worker processes and the programs. It
+// never accepts and runs none of the program's message code. Signals: TERM and
+// INT stop, QUIT stops gracefully, HUP and USR2 reload, USR1 reopens the log.
 
 #include <sys/resource.h>
 
@@ -19,6 +19,7 @@
 #include "brigade/Process/ControlSocket.h"
 #include "brigade/Process/HangWatch.h"
 #include "brigade/Process/PidFile.h"
+#include "brigade/Process/Programs.h"
 #include "brigade/Process/Router.h"
 #include "brigade/Process/SharedMemory.h"
 #include "brigade/Process/Supervisor.h"
@@ -31,7 +32,7 @@ namespace brigade::detail {
 
 class Daemon;
 
-class Master final : public SupervisorHandler {
+class Master final : public SupervisorHandler, public ProgramHandler {
  public:
   // Prepares everything that can fail before the first fork: throws what is
   // wrong, and then leaves nothing behind. `config` is complete. `daemon` is
@@ -53,6 +54,7 @@ class Master final : public SupervisorHandler {
   int runWorkerProcess(Service& service, const ChildPlace& place,
                        FileDescriptor channel);
   void makeSupervisor();
+  void makePrograms();
   void watchSignals();
 
   void onReady(const SlotView& slot) override;
@@ -71,6 +73,19 @@ class Master final : public SupervisorHandler {
   void onReloadEnded(bool ok, std::string_view reason) override;
   void onReloadSkipped(const SlotView& slot) override;
   void inChild() override;
+  bool ownsChild(pid_t pid) const override;
+
+  void onProgramStart(const ProgramView& program) override;
+  void onProgramFailed(const ProgramView& program,
+                       std::string_view reason) override;
+  void onProgramExit(const ProgramView& program, pid_t pid,
+                     bool expected) override;
+  void onProgramMessage(const ProgramMessage& message) override;
+  void onProgramBadMessage(const ProgramView& program,
+                           std::string_view reason) override;
+  void onProgramLogKept(const ProgramView& program,
+                        std::string_view reason) override;
+  void inGuard() override;
 
   void lendListeners();
   void tellWorkers();
@@ -87,6 +102,7 @@ class Master final : public SupervisorHandler {
   RunningStatus runningStatus() const;
   void askReload(const std::string& who);
 
+  void checkReady();
   void startDone();
   void startFailed(const std::string& reason);
   void noteFailure(const SlotView& slot, const std::string& text);
@@ -107,6 +123,7 @@ class Master final : public SupervisorHandler {
   using Replies = std::map<std::uint64_t, ControlSocket::Reply>;
   // `awake`: the turns, a moment ago, of the workers that did not sleep.
   ProgramStatus status(const std::map<unsigned, std::uint64_t>& awake);
+  static CommandStatus statusOf(const ProgramView& program);
   WorkerStatus statusOf(const SlotView& slot,
                         const std::map<unsigned, std::uint64_t>& awake);
   double rateOf(const SlotView& slot, std::uint64_t messages);
@@ -129,8 +146,10 @@ class Master final : public SupervisorHandler {
   std::unique_ptr<ControlSocket> control_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<Programs> programs_;
 
   bool starting_ = true;
+  int stopsLeft_ = 2;    // of the worker processes, and of the programs
   TimerId startNews_{};  // for a daemon's caller
   std::string startFailure_;
   std::map<unsigned, std::string> failures_;  // of the start, by index

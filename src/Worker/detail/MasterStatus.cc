@@ -128,6 +128,27 @@ ProgramStatus Master::status(const std::map<unsigned, std::uint64_t>& awake) {
   for (const SlotView& slot : supervisor_->slots()) {
     status.workers.push_back(statusOf(slot, awake));
   }
+  for (const ProgramView& program : programs_->views()) {
+    status.programs.push_back(statusOf(program));
+  }
+  return status;
+}
+
+CommandStatus Master::statusOf(const ProgramView& program) {
+  CommandStatus status;
+  status.name = program.name;
+  status.pid = program.pid;
+  status.state = toString(program.state);
+  status.messages = program.messages;
+  status.badMessages = program.badMessages;
+  status.restarts = program.restarts;
+  status.backoff = inSeconds(program.backoff);
+  status.lastExit = program.lastExit;
+  if (program.pid == 0) return status;
+  status.uptime = inSeconds(Clock::now() - program.since);
+  const ProcessFacts facts = factsOf(program.pid);
+  status.memory = facts.resident;
+  if (facts.state == 'T') status.state = "stopped";
   return status;
 }
 

@@ -41,6 +41,10 @@ Service::Service(Worker& theWorker, const std::string& programName,
       identity(Identity::find(theWorker.user, theWorker.group)) {
   makeEventLoop(event);
   if (theWorker.address.empty()) return;
+  if (theWorker.restart == RestartPolicy::kOnce) {
+    throw std::invalid_argument("worker '" + name + "' listens on " +
+                                theWorker.address + ", and so cannot run once");
+  }
   address = Address::parse(theWorker.address);
   try {
     factory = theWorker.protocols_.find(address->protocol);

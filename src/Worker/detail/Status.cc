@@ -45,6 +45,19 @@ Json toObject(const WorkerStatus& worker) {
           {"lastExit", worker.lastExit}};
 }
 
+Json toObject(const CommandStatus& program) {
+  return {{"name", program.name},
+          {"pid", program.pid == 0 ? Json() : Json(program.pid)},
+          {"state", program.state},
+          {"memory", program.memory},
+          {"messages", program.messages},
+          {"badMessages", program.badMessages},
+          {"uptime", program.uptime},
+          {"restarts", program.restarts},
+          {"backoff", program.backoff},
+          {"lastExit", program.lastExit}};
+}
+
 Json totalsObject(const ProgramStatus& status) {
   const WorkerStatus sum = totals(status);
   return {{"connections", sum.connections},
@@ -93,6 +106,21 @@ WorkerStatus parseWorker(const Json& object) {
   return worker;
 }
 
+CommandStatus parseCommand(const Json& object) {
+  CommandStatus program;
+  take(object, "name", program.name);
+  take(object, "pid", program.pid);
+  take(object, "state", program.state);
+  take(object, "memory", program.memory);
+  take(object, "messages", program.messages);
+  take(object, "badMessages", program.badMessages);
+  take(object, "uptime", program.uptime);
+  take(object, "restarts", program.restarts);
+  take(object, "backoff", program.backoff);
+  take(object, "lastExit", program.lastExit);
+  return program;
+}
+
 void takeLoad(const Json& object, ProgramStatus& status) {
   const auto found = object.find("load");
   if (found == object.end()) return;
@@ -128,6 +156,9 @@ ProgramStatus parseProgram(const Json& object) {
   take(object, "note", status.note);
   for (const Json& worker : object.at("workers")) {
     status.workers.push_back(parseWorker(worker));
+  }
+  for (const Json& program : object.value("programs", Json::array())) {
+    status.programs.push_back(parseCommand(program));
   }
   return status;
 }
@@ -183,6 +214,10 @@ std::string toJson(const ProgramStatus& status) {
   for (const WorkerStatus& worker : status.workers) {
     workers.push_back(toObject(worker));
   }
+  Json programs = Json::array();
+  for (const CommandStatus& program : status.programs) {
+    programs.push_back(toObject(program));
+  }
   return dump({{"name", status.name},
                {"version", status.version},
                {"brigadeVersion", status.brigadeVersion},
@@ -195,7 +230,8 @@ std::string toJson(const ProgramStatus& status) {
                {"runDirectory", status.runDirectory},
                {"note", status.note},
                {"totals", totalsObject(status)},
-               {"workers", std::move(workers)}});
+               {"workers", std::move(workers)},
+               {"programs", std::move(programs)}});
 }
 
 std::string toJson(const ConnectionStatus& connection) {

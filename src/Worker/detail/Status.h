@@ -38,6 +38,21 @@ struct WorkerStatus {
   std::string lastExit;
 };
 
+// A command that runs under the master (Program.h).
+struct CommandStatus {
+  std::string name;
+  pid_t pid = 0;
+  // starting, running, stopping, stopped (SIGSTOP), backoff, exited, failed
+  std::string state;
+  std::uint64_t memory = 0;    // resident bytes
+  std::uint64_t messages = 0;  // it has sent to the master
+  std::uint64_t badMessages = 0;
+  double uptime = 0;  // seconds
+  unsigned restarts = 0;
+  double backoff = 0;  // seconds until the next start
+  std::string lastExit;
+};
+
 struct ProgramStatus {
   std::string name;
   std::string version;  // of the program, may be empty
@@ -51,6 +66,7 @@ struct ProgramStatus {
   std::string state;  // RunningStatus
   std::string note;   // what the last reload failed of, or empty
   std::vector<WorkerStatus> workers;
+  std::vector<CommandStatus> programs;
 };
 
 struct ConnectionStatus {

@@ -127,9 +127,8 @@ std::string ifAny(std::uint64_t value, std::string text) {
   return value == 0 ? std::string() : std::move(text);
 }
 
-std::string stateOf(const WorkerStatus& worker) {
-  if (worker.backoff <= 0) return worker.state;
-  return worker.state + decimal(" %.1fs", worker.backoff);
+std::string stateText(const std::string& state, double backoff) {
+  return backoff <= 0 ? state : state + decimal(" %.1fs", backoff);
 }
 
 Table::Row rowOf(const WorkerStatus& worker) {
@@ -137,7 +136,7 @@ Table::Row rowOf(const WorkerStatus& worker) {
   return {std::to_string(worker.index),
           worker.name,
           ifAny(pid, std::to_string(worker.pid)),
-          stateOf(worker),
+          stateText(worker.state, worker.backoff),
           ifAny(worker.memory, bytes(worker.memory)),
           worker.address,
           count(worker.connections),
@@ -180,6 +179,28 @@ Table workersTable(const ProgramStatus& status) {
   return table;
 }
 
+Table programsTable(const ProgramStatus& status) {
+  Table table({{"program", Align::kLeft},
+               {"pid", Align::kRight},
+               {"state", Align::kLeft},
+               {"memory", Align::kRight},
+               {"messages", Align::kRight},
+               {"bad", Align::kRight},
+               {"uptime", Align::kRight},
+               {"restarts", Align::kRight},
+               {"last exit", Align::kLeft}});
+  for (const CommandStatus& program : status.programs) {
+    const auto pid = static_cast<std::uint64_t>(program.pid);
+    table.add({program.name, ifAny(pid, std::to_string(program.pid)),
+               stateText(program.state, program.backoff),
+               ifAny(program.memory, bytes(program.memory)),
+               count(program.messages), count(program.badMessages),
+               ifAny(pid, duration(program.uptime)), count(program.restarts),
+               program.lastExit});
+  }
+  return table;
+}
+
 // "2026-11-21 07:34:14 UTC"
 std::string readable(std::chrono::system_clock::time_point time) {
   std::string text = toIso8601(time);
@@ -217,7 +238,9 @@ std::string head(const ProgramStatus& status) {
 
 std::string statusTable(std::string_view json) {
   const ProgramStatus status = parseStatus(json);
-  return head(status) + '\n' + workersTable(status).text();
+  std::string text = head(status) + '\n' + workersTable(status).text();
+  if (!status.programs.empty()) text += '\n' + programsTable(status).text();
+  return text;
 }
 
 std::string connectionsTable(const std::vector<std::string>& json) {

@@ -404,7 +404,13 @@ void WorkerProcess::stop() {
   loop_->stop();
 }
 
-void WorkerProcess::retire() { channel_->send({FrameKind::kRetire}); }
+void WorkerProcess::retire() {
+  if (worker_.restart == RestartPolicy::kOnce) {
+    drain(Grace::kGraceful);
+  } else {
+    channel_->send({FrameKind::kRetire});
+  }
+}
 
 void WorkerProcess::requestReload() { channel_->send({frames::kAskReload}); }
 

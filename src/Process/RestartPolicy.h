@@ -1,0 +1,14 @@
+#pragma once
+
+// RestartPolicy: whether what has ended is started again.
+
+#include <cstdint>
+
+namespace brigade {
+
+enum class RestartPolicy : std::uint8_t {
+  kKeepalive,  // always, with a back-off while it dies young
+  kOnce,       // a Program: never; a Worker: unless it ended with exit 0
+};
+
+}  // namespace brigade
