@@ -125,7 +125,7 @@ void Programs::fork(Slot& slot) {
   detail::ChildHandler& handler = *this;
   try {
     slot.guard =
-        std::make_unique<Child>(loop_, handler, pid, std::move(mine), 1);
+        std::make_unique<Child>(loop_, handler, pid, std::move(mine), 1, 0);
   } catch (...) {
     // Without a descriptor for it nobody would notice its end.
     ::kill(pid, SIGKILL);

@@ -254,7 +254,11 @@ void Supervisor::onCurrentGone(Slot& slot, const ExitStatus& status,
   slot.wantsToRetire = false;
   slot.finished = groups_[slot.group].restart == RestartPolicy::kOnce &&
                   status.signal == 0 && status.code == 0;
-  if (slot.finished) return;
+  if (!slot.finished) followCurrent(slot, served);
+}
+
+void Supervisor::followCurrent(Slot& slot, Clock::duration served) {
+  slot.wantsToRetire = false;
   // Its successor, when there is one on its way, takes over when it is ready.
   if (stopping_ || slot.successor || slot.held || slot.removed) return;
   scheduleRestart(slot, served);

@@ -272,6 +272,7 @@ class Supervisor final : private detail::ChildHandler {
   void onRetiringGone(Slot& slot);
   void onCurrentGone(Slot& slot, const ExitStatus& status,
                      Clock::duration served);
+  void followCurrent(Slot& slot, Clock::duration served);
   void onSuccessorGone(Slot& slot, const std::string& reason);
 
   // Replacements.

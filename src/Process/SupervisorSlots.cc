@@ -129,7 +129,7 @@ void Supervisor::onLeaving(Slot& slot, Child& child, std::string_view reason) {
 void Supervisor::followLeaving(Slot& slot) {
   const Clock::duration served = slot.current->served();
   slot.retiring = std::move(slot.current);
-  onCurrentGone(slot, served);
+  followCurrent(slot, served);
 }
 
 // ---- More slots, or fewer

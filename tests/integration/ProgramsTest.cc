@@ -14,8 +14,8 @@
 #include <set>
 #include <sstream>
 
-#include "tests/support/Client.h"
 #include "tests/support/Program.h"
+#include "tests/support/Wire.h"
 
 namespace brigade::test {
 namespace {
@@ -361,7 +361,7 @@ TEST_F(Programs, M17_SendTellsWhetherAMessageWasTaken) {
   ASSERT_TRUE(until([&] { return count("events", "fill full") == 1; }));
   EXPECT_EQ(count("events", "fill sent"), 1u);
   EXPECT_EQ(count("events", "fill queued"), 1u);
-  EXPECT_EQ(Client(program.port()).ask("still here"), "still here");
+  EXPECT_EQ(Wire(program.port()).ask("still here"), "still here");
   // From one to another, to one that has ended, to nobody.
   ASSERT_TRUE(until([&] { return state("dead") == "exited"; }));
   for (const char* name : {"talker", "dead", "nobody"}) {
@@ -431,7 +431,7 @@ TEST_F(Programs, M18_AProgramThatSpeaksGarbageHurtsOnlyItself) {
   const double before = cpuSeconds(program.masterPid());
   const auto end = Clock::now() + seconds(2);
   while (Clock::now() < end) {
-    ASSERT_EQ(Client(program.port()).ask("echo"), "echo");
+    ASSERT_EQ(Wire(program.port()).ask("echo"), "echo");
     eventually([] { return false; }, seconds(0));
   }
   EXPECT_LT(cpuSeconds(program.masterPid()) - before, 0.02 * 2);
@@ -446,7 +446,7 @@ TEST_F(Programs, M18_AFloodIsSlowedDownAndThenCutOff) {
   const double before = cpuSeconds(program.masterPid());
   const auto end = Clock::now() + seconds(2);
   while (Clock::now() < end) {
-    ASSERT_EQ(Client(program.port()).ask("echo"), "echo");
+    ASSERT_EQ(Wire(program.port()).ask("echo"), "echo");
   }
   EXPECT_LT(cpuSeconds(program.masterPid()) - before, 0.02 * 2);
   ASSERT_TRUE(until([&] { return row("flood").at("badMessages") == 1; }));
@@ -545,7 +545,7 @@ TEST_F(Programs, WhoCannotBecomeItsUserIsNotTriedAgain) {
   }));
   EXPECT_NE(contained.log().find("program other cannot start: cannot set the"),
             std::string::npos);
-  EXPECT_EQ(Client(contained.port()).ask("echo"), "echo");
+  EXPECT_EQ(Wire(contained.port()).ask("echo"), "echo");
 }
 
 TEST_F(Programs, ACommandThatHasGoneIsTriedAgainUntilItIsThere) {
@@ -679,7 +679,7 @@ TEST_F(Programs, X02_NothingIsLeftWhenTheMasterIsKilled) {
   EXPECT_EQ(lines("ran"), Lines{"bye"}) << "it was asked first";
   start({"--stop-timeout", "1", "--listen",
          "text://127.0.0.1:" + std::to_string(port)});
-  EXPECT_EQ(Client(port).ask("again"), "again");
+  EXPECT_EQ(Wire(port).ask("again"), "again");
 }
 
 TEST_F(Programs, X02_AProgramDiesWithItsGuardAndComesBack) {
@@ -739,7 +739,7 @@ TEST_F(Programs, M19_AModuleThatReturnsRunsAgainWithGrowingGaps) {
   EXPECT_EQ(count("events", "haha cleanup"), 1u);
   EXPECT_EQ(worker("haha").at("state"), "exited");
   EXPECT_EQ(worker("haha").at("lastExit"), "exit 0");
-  EXPECT_EQ(Client(program.port()).ask("echo"), "echo");
+  EXPECT_EQ(Wire(program.port()).ask("echo"), "echo");
 }
 
 TEST_F(Programs, M19_AModuleToRunOnceMayRetireAndFailuresAreTriedAgain) {

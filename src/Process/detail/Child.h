@@ -26,9 +26,9 @@ class ChildHandler {
   // The process is reaped. The child is destroyed after this turn, not here.
   virtual void onChildExit(Child& child, ExitStatus status) = 0;
   // It is about to be told to drain or to stop, for the first time.
-  virtual void onChildEnding(Child& child) = 0;
+  virtual void onChildEnding(Child& /*child*/) {}
   // Its channel has taken frames that waited.
-  virtual void onChildProgress(Child& child) = 0;
+  virtual void onChildProgress(Child& /*child*/) {}
 
  protected:
   ~ChildHandler() = default;

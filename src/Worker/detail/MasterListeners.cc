@@ -28,6 +28,7 @@ bool isDeserted(const SlotView& slot) {
     case SlotState::kDraining:
     case SlotState::kStopped:
     case SlotState::kFailed:
+    case SlotState::kExited:
     case SlotState::kRemoved:
       return true;
     case SlotState::kStarting:
