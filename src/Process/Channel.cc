@@ -225,6 +225,11 @@ void Channel::drain() {
   fd_.reset();
 }
 
+void Channel::closeInChild() {
+  fd_.reset();
+  queue_.clear();
+}
+
 void Channel::finish(std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   for (flush(); !queue_.empty(); flush()) {

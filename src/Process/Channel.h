@@ -105,8 +105,9 @@ class Channel final : private Watcher {
   // Gives what waits that long to leave: for the end of a process.
   void finish(std::chrono::milliseconds patience);
 
-  // In a child that inherited the master's end: closes this copy.
-  void closeInChild() { fd_.reset(); }
+  // In a child that inherited the master's end: closes this copy, and those of
+  // descriptors that wait to be sent.
+  void closeInChild();
 
   int fd() const { return fd_.get(); }
   std::size_t queuedBytes() const { return queuedBytes_; }

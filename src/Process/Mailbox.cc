@@ -363,6 +363,14 @@ std::size_t Mailbox::broadcast(std::string_view event, std::string_view data,
          sendToAll({.op = Op::kLetter, .name = event, .data = data}, others);
 }
 
+bool Mailbox::hasOthers(unsigned group) const {
+  return std::any_of(peers_.begin(), peers_.end(), [&](const auto& each) {
+    const auto& [place, other] = each;
+    return isReady(other) && other.member.group == group &&
+           place != placeOf(self_);
+  });
+}
+
 std::size_t Mailbox::publish(unsigned group, std::string_view data) {
   std::vector<Peer*> others;
   for (auto& [place, other] : peers_) {
@@ -371,7 +379,10 @@ std::size_t Mailbox::publish(unsigned group, std::string_view data) {
       others.push_back(&other);
     }
   }
-  return sendToAll({.op = Op::kPublish, .data = data}, others);
+  const std::size_t reached =
+      sendToAll({.op = Op::kPublish, .data = data}, others);
+  figures_.unpublished += others.size() - reached;
+  return reached;
 }
 
 Messenger::Result Mailbox::sendToSelf(Op op, unsigned to,

@@ -56,6 +56,8 @@ class Mailbox final : public Messenger {
   void drain();
   void setWorkers(unsigned workers) { workers_ = workers; }
 
+  // Whether that Worker has other processes that are ready.
+  bool hasOthers(unsigned group) const;
   // To the other ready processes of that Worker, for brigade itself: what
   // onPublished() is told there. Returns how many.
   std::size_t publish(unsigned group, std::string_view data);

@@ -224,6 +224,8 @@ class Messenger {
   struct Figures {
     std::uint64_t unhandled = 0;    // letters that nobody listened for
     std::uint64_t lateAnswers = 0;  // behind their deadline
+    // What WebSocketWorker::publish() has not sent to one other process.
+    std::uint64_t unpublished = 0;
   };
   virtual const Figures& figures() const = 0;
 

@@ -312,7 +312,7 @@ void Supervisor::beginRound(Round round) {
 // reloadable those that nobody is in.
 void Supervisor::collectForReload() {
   for (const auto& slot : slots_) {
-    if (slot->held || slot->removed) continue;
+    if (slot->held || slot->removed || slot->finished) continue;
     if (groups_[slot->group].reloadable || !slot->current) {
       slot->backoff.reset();
       slot->gaveUp = false;

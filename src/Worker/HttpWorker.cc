@@ -34,7 +34,7 @@ void HttpWorker::prepareBuiltins(const detail::Service& service) {
   if (sessions_ != nullptr) sessions_->prepare(service);
 }
 
-void HttpWorker::prepareBuiltinsInProcess() {
+void HttpWorker::prepareBuiltinsInProcess(detail::WorkerProcess&) {
   if (sessions_ != nullptr) sessions_->prepareProcess();
 }
 

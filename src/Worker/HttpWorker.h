@@ -93,12 +93,13 @@ class HttpWorker : public Worker {
   bool onIdle(TcpConnection& tcp) override;
   Drain onDrain(TcpConnection& tcp) override;
 
+  void prepareBuiltinsInProcess(detail::WorkerProcess& process) override;
+
  private:
   friend class HttpConnection;
   friend class HttpSessions;
 
   void prepareBuiltins(const detail::Service& service) override;
-  void prepareBuiltinsInProcess() override;
 
   // A request for another protocol on this connection. True: it is dealt with.
   virtual bool upgrade(HttpConnection&, const HttpRequest&) { return false; }

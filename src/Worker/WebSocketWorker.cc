@@ -1,5 +1,6 @@
 #include "brigade/Worker/WebSocketWorker.h"
 
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <typeinfo>
@@ -8,9 +9,16 @@
 #include "brigade/Protocol/WebSocketBroadcast.h"
 #include "brigade/Worker/detail/HttpProtocol.h"
 #include "brigade/Worker/detail/Topics.h"
+#include "brigade/Worker/detail/WorkerProcess.h"
 
 namespace brigade {
 namespace {
+
+// In front of the topic and the data of what another process has published.
+struct News {
+  std::uint32_t topicSize;
+  std::uint32_t isText;
+};
 
 // What onHandshake said in place of 101.
 void decline(WebSocketHandshake& answer) {
@@ -31,6 +39,13 @@ WebSocketWorker::WebSocketWorker(std::string where)
 }
 
 WebSocketWorker::~WebSocketWorker() = default;
+
+void WebSocketWorker::prepareBuiltinsInProcess(detail::WorkerProcess& process) {
+  HttpWorker::prepareBuiltinsInProcess(process);
+  siblings_ = &process;
+  process.mailbox().onPublished(
+      [this](std::string_view news) { onPublished(news); });
+}
 
 // Null for a connection that speaks HTTP still.
 WebSocketConnection* WebSocketWorker::webSocketOf(TcpConnection& tcp) {
@@ -202,6 +217,34 @@ std::size_t WebSocketWorker::publishBinary(std::string_view topic,
 }
 
 std::size_t WebSocketWorker::publish(std::string_view topic,
+                                     const WebSocketMessage& message) {
+  if (siblings_ != nullptr) publishToSiblings(topic, message);
+  return deliver(topic, message);
+}
+
+void WebSocketWorker::publishToSiblings(std::string_view topic,
+                                        const WebSocketMessage& message) {
+  Mailbox& mailbox = siblings_->mailbox();
+  if (!mailbox.hasOthers(siblings_->group())) return;
+  const News header{static_cast<std::uint32_t>(topic.size()),
+                    message.isText() ? 1u : 0u};
+  std::string news(reinterpret_cast<const char*>(&header), sizeof header);
+  news += topic;
+  news += message.data();
+  mailbox.publish(siblings_->group(), news);
+}
+
+void WebSocketWorker::onPublished(std::string_view news) {
+  News header;
+  std::memcpy(&header, news.data(), sizeof header);
+  news.remove_prefix(sizeof header);
+  const std::string_view topic = news.substr(0, header.topicSize);
+  const std::string_view data = news.substr(header.topicSize);
+  deliver(topic, header.isText != 0 ? WebSocketMessage::text(data)
+                                    : WebSocketMessage::binary(data));
+}
+
+std::size_t WebSocketWorker::deliver(std::string_view topic,
                                      const WebSocketMessage& message) {
   const detail::Topic* const found = topics_->find(topic);
   if (found == nullptr) return 0;

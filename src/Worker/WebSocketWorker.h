@@ -76,9 +76,11 @@ class WebSocketWorker : public HttpWorker {
 
   // Null when it is closed. The pointer is good until the callback returns.
   WebSocketConnection* findWebSocket(ConnectionId id);
-  // To every subscriber of the topic in this process; it is framed, and
-  // compressed, once.
-  // Returns how many were sent it; the others do not read, and it is dropped.
+  // To every subscriber of the topic in all processes of this Worker: at once
+  // in this one, through the messenger in the others; in each it is framed, and
+  // compressed, once. A process for which too much waits is left out
+  // (Messenger::Figures::unpublished). Returns how many in this process were
+  // sent it; the others here do not read, and it is dropped.
   std::size_t publish(std::string_view topic, std::string_view text);
   std::size_t publishBinary(std::string_view topic, std::string_view bytes);
 
@@ -93,11 +95,16 @@ class WebSocketWorker : public HttpWorker {
  private:
   friend class WebSocketConnection;
 
+  void prepareBuiltinsInProcess(detail::WorkerProcess& process) override;
   bool upgrade(HttpConnection& http, const HttpRequest& request) override;
   void open(TcpConnection& tcp, const HttpRequest& request,
             const std::optional<WebSocketAgreement>& compression);
   void handle(WebSocketConnection& socket, const WebSocketMessage& message);
   std::size_t publish(std::string_view topic, const WebSocketMessage& message);
+  void publishToSiblings(std::string_view topic,
+                         const WebSocketMessage& message);
+  void onPublished(std::string_view news);
+  std::size_t deliver(std::string_view topic, const WebSocketMessage& message);
   template <typename Callback>
   void guarded(WebSocketConnection& socket, Callback callback);
   static WebSocketConnection* webSocketOf(TcpConnection& tcp);
@@ -107,6 +114,7 @@ class WebSocketWorker : public HttpWorker {
   // Of the broadcast under way; kept for their memory.
   std::unique_ptr<WebSocketBroadcast> broadcast_;
   std::vector<WebSocketConnection*> receivers_;
+  detail::WorkerProcess* siblings_ = nullptr;  // leads to the other processes
 };
 
 }  // namespace brigade

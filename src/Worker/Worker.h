@@ -214,7 +214,7 @@ class Worker : public ConnectionHandler {
   // something else. In the master, before the first fork: throws what is wrong.
   virtual void prepareBuiltins(const detail::Service&) {}
   // In a worker process, before onWorkerStart.
-  virtual void prepareBuiltinsInProcess() {}
+  virtual void prepareBuiltinsInProcess(detail::WorkerProcess&) {}
 
   ProtocolRegistry protocols_;
   detail::WorkerProcess* process_ = nullptr;

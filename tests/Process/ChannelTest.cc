@@ -134,6 +134,20 @@ TEST_F(ChannelTest, WhatWaitedLeavesInFewDatagramsAndArrivesFrameByFrame) {
   EXPECT_EQ(rightReceiver.payloads, sent) << "one turn is enough";
 }
 
+TEST_F(ChannelTest, WhatAChildInheritsIsClosedThereWithWhatWaits) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  const FileDescriptor in(ends[0]);
+  FileDescriptor out(ends[1]);
+  left->post({kTest, "waits", 0, out.get()});
+  out.reset();
+  char byte;
+  ASSERT_EQ(::read(in.get(), &byte, 1), -1) << "the waiting copy is open";
+  loop->del(left->fd());
+  left->closeInChild();
+  EXPECT_EQ(::read(in.get(), &byte, 1), 0) << "a copy is still open";
+}
+
 TEST_F(ChannelTest, HowFarWhatWaitsHasComeIsTold) {
   const std::string payload(60'000, 'x');
   while (left->taken() < 100) left->post({kTest, payload});

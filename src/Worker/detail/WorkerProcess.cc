@@ -173,7 +173,7 @@ void WorkerProcess::recycle() {
 void WorkerProcess::start() {
   becomeWorker();
   watchSignals();
-  worker_.prepareBuiltinsInProcess();
+  worker_.prepareBuiltinsInProcess(*this);
   worker_.onWorkerStart();
   openTable();
   startRecycling();
