@@ -78,9 +78,8 @@ TEST_F(WebSocketTopics, WhatIsPublishedReachesTheSubscribersOfAllProcesses) {
 TEST_F(WebSocketTopics, AProcessThatIsKilledTakesItsOwnSubscribersOnly) {
   program.start({"--workers", "2"});
   std::vector<WebClient> clients;
-  while (clients.size() < 100 &&
-         (clients.size() < 2 || connections()[0] == 0 ||
-          connections()[1] == 0)) {
+  while (clients.size() < 100 && (clients.size() < 2 || connections()[0] == 0 ||
+                                  connections()[1] == 0)) {
     clients.push_back(subscribed("news"));
   }
   ASSERT_GT(connections()[1], 0u);
