@@ -219,6 +219,28 @@ TEST_F(WebSocketDeflate, EachCaseGivesItsMessagesAndItsCloseCode) {
   }
 }
 
+// The less memory a client gives its zlib, the longer noise becomes.
+TEST_F(WebSocketDeflate, NoiseAtTheLimitArrivesWhateverMemoryTheClientHas) {
+  constexpr std::size_t kSize = 3 << 20;
+  const std::string noise = noiseOf(kSize);
+  WebSocketShared shared({.maxMessageSize = kSize, .maxFrameSize = kSize});
+  WebSocketShared less({.maxMessageSize = kSize - 1, .maxFrameSize = kSize});
+  for (int memoryLevel = 1; memoryLevel <= 9; ++memoryLevel) {
+    SCOPED_TRACE(memoryLevel);
+    std::string frame = packedFrame(
+        kBinary, Packer(15, 1, Z_DEFAULT_STRATEGY, memoryLevel).pack(noise));
+    EXPECT_GT(frame.size(), noise.size());
+    WebSocket codec(shared, agreement(kTakeover));
+    ASSERT_EQ(codec.input(frame).kind, Packet::Kind::kWhole);
+    std::string copy = frame;
+    EXPECT_TRUE(codec.decode(copy).data() == noise);
+    // Inflated, not one byte more.
+    WebSocket strict(less, agreement(kTakeover));
+    ASSERT_EQ(strict.input(frame).kind, Packet::Kind::kWhole);
+    EXPECT_THROW(strict.decode(frame), ProtocolError);
+  }
+}
+
 TEST_F(WebSocketDeflate, HoweverTheCasesAreCutTheSameComesOut) {
   const CodecProperty property(
       [this] {
