@@ -218,6 +218,7 @@ std::size_t WebSocketWorker::publish(std::string_view topic,
       ++sent;
     }
   }
+  broadcast->end();
   broadcast_ = std::move(broadcast);
   receivers_ = std::move(receivers);
   return sent;

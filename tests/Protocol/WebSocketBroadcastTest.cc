@@ -1,6 +1,7 @@
 #include "brigade/Protocol/WebSocketBroadcast.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "brigade/Protocol/WebSocket.h"
 #include "tests/Protocol/WebSocketDeflateFixture.h"
+#include "tests/support/Allocations.h"
 #include "tests/support/ClientDeflate.h"
 #include "tests/support/Deflated.h"
 
@@ -61,6 +63,42 @@ TEST_F(WebSocketBroadcastTest, AThousandReceiversCostOneCompression) {
   }
   EXPECT_EQ(test::deflatedBytes() - before, text.size());
   EXPECT_EQ(Unpacker(15).unpack(payload(first)), text);
+}
+
+TEST_F(WebSocketBroadcastTest, TenThousandReceiversCostOneFrame) {
+  const std::string text(5000, 'x');
+  std::vector<std::unique_ptr<WebSocket>> receivers;
+  for (int i = 0; i < 10'000; ++i) {
+    receivers.push_back(std::make_unique<WebSocket>(shared_));
+  }
+  broadcast_.begin(WebSocketMessage::text(text));
+  const std::size_t before = test::allocations();
+  const std::string_view first = broadcast_.frameFor(*receivers[0]);
+  const std::size_t cost = test::allocations() - before;
+  for (const auto& one : receivers) {
+    const std::string_view frame = broadcast_.frameFor(*one);
+    ASSERT_EQ(frame.data(), first.data());
+    ASSERT_EQ(frame.size(), first.size());
+  }
+  EXPECT_EQ(test::allocations() - before, cost);
+  EXPECT_EQ(first, serverFrame(0x81, text));
+}
+
+TEST_F(WebSocketBroadcastTest, TheMemoryOfLargeFramesGoesWithItsEnd) {
+  const auto allocated = [] {
+    const struct mallinfo2 info = ::mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  WebSocket plain(shared_);
+  WebSocket compressed(shared_, agreement(kNone));
+  frameFor(compressed, proseOf(5000));
+  const std::string text = proseOf(8 << 20);
+  const std::size_t before = allocated();
+  broadcast_.begin(WebSocketMessage::text(text));
+  EXPECT_GT(broadcast_.frameFor(plain).size(), text.size());
+  EXPECT_GT(broadcast_.frameFor(compressed).size(), 1u << 20);
+  broadcast_.end();
+  EXPECT_LE(allocated(), before + (1 << 20));
 }
 
 TEST_F(WebSocketBroadcastTest, EachSizeOfWindowCostsOneMore) {
