@@ -16,6 +16,9 @@
 namespace brigade {
 namespace {
 
+using test::noiseOf;
+using test::proseOf;
+using test::Unpacker;
 using testing::agreement;
 using testing::CodecProperty;
 using testing::kFin;
@@ -23,10 +26,7 @@ using testing::kNone;
 using testing::kRsv1;
 using testing::kTakeover;
 using testing::kText;
-using testing::noiseOf;
-using testing::proseOf;
 using testing::serverFrame;
-using testing::Unpacker;
 
 class WebSocketBroadcastTest : public ::testing::Test {
  protected:

@@ -17,6 +17,11 @@ namespace brigade {
 namespace {
 
 using namespace std::string_literals;
+using test::noiseOf;
+using test::packed;
+using test::Packer;
+using test::proseOf;
+using test::Unpacker;
 using testing::agreement;
 using testing::clientFrame;
 using testing::closePayload;
@@ -33,13 +38,8 @@ using testing::kRsv1;
 using testing::kTakeover;
 using testing::kText;
 using testing::lastWords;
-using testing::noiseOf;
-using testing::packed;
 using testing::packedFrame;
-using testing::Packer;
-using testing::proseOf;
 using testing::serverFrame;
-using testing::Unpacker;
 using testing::WebSocketDeflateFixture;
 using Strings = std::vector<std::string>;
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace brigade::testing {
+namespace brigade::test {
 
 // A client's zlib.
 class Packer {
@@ -101,4 +101,4 @@ inline std::string noiseOf(std::size_t size) {
   return noise;
 }
 
-}  // namespace brigade::testing
+}  // namespace brigade::test
