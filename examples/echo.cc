@@ -4,6 +4,8 @@
 //   ./echo start --listen http://127.0.0.1:7000        the request's body
 //   ./echo start --listen websocket://127.0.0.1:7000   text as text
 // A peer that does not read is not read from until it does: nothing is lost.
+// Of HTTP two things do not come back: CONNECT, which is 501, and a body over
+// maxPackageSize, which is 413.
 
 #include <brigade/brigade.h>
 

@@ -296,11 +296,7 @@ SendResult TcpConnection::put(const Message& message,
 
 SendResult TcpConnection::write(const Message& message,
                                 ProtocolInterface* codec) {
-  if (!takesOutput()) {
-    table_.counters_.sendFailures.add();
-    return SendResult::kDropped;
-  }
-  return put(message, codec);
+  return takesOutput() ? put(message, codec) : drop();
 }
 
 SendResult TcpConnection::send(const Message& message) {
@@ -312,41 +308,48 @@ SendResult TcpConnection::sendRaw(std::string_view bytes) {
 }
 
 SendResult TcpConnection::sendAlways(const Message& message) {
-  if (status_ != Status::kEstablished || outputEnds_) {
-    table_.counters_.sendFailures.add();
-    return SendResult::kDropped;
-  }
-  return put(message, protocol_);
+  return isOutputOpen() ? put(message, protocol_) : drop();
 }
 
 SendResult TcpConnection::sendFile(FileDescriptor file, std::uint64_t offset,
                                    std::uint64_t size) {
-  return sendFile(std::make_shared<const FileDescriptor>(std::move(file)),
-                  offset, size);
+  if (!takesOutput()) return drop();
+  return sendFileAlways(std::make_shared<const FileDescriptor>(std::move(file)),
+                        offset, size);
 }
 
-SendResult TcpConnection::sendFile(std::shared_ptr<const FileDescriptor> file,
-                                   std::uint64_t offset, std::uint64_t size) {
-  if (!takesOutput()) {
-    table_.counters_.sendFailures.add();
-    return SendResult::kDropped;
-  }
+SendResult TcpConnection::sendFileAlways(
+    std::shared_ptr<const FileDescriptor> file, std::uint64_t offset,
+    std::uint64_t size) {
+  if (!isOutputOpen()) return drop();
   if (table_.batch_ == this && !table_.corked_.empty()) flush(table_.corked_);
   if (status_ == Status::kClosed) return SendResult::kDropped;
   if (size == 0) return queue_ ? SendResult::kQueued : SendResult::kSent;
-  const bool idle = !queue_;
-  if (idle) queue_ = std::make_unique<detail::SendQueue>();
-  queue_->append(std::move(file), static_cast<off_t>(offset), size);
-  if (idle) onWritable();
+  // A queue is never empty, also when memory lacks for what it should hold.
+  auto first = queue_ ? nullptr : std::make_unique<detail::SendQueue>();
+  (first ? *first : *queue_)
+      .append(std::move(file), static_cast<off_t>(offset), size);
+  if (first) {
+    queue_ = std::move(first);
+    onWritable();
+  }
   if (status_ == Status::kClosed) return SendResult::kDropped;
   watch();
   if (queue_) becomeFull();
   return queue_ ? SendResult::kQueued : SendResult::kSent;
 }
 
+bool TcpConnection::isOutputOpen() const {
+  return status_ == Status::kEstablished && !outputEnds_;
+}
+
 bool TcpConnection::takesOutput() const {
-  return status_ == Status::kEstablished && !outputEnds_ &&
-         (!queue_ || queue_->size() < mark());
+  return isOutputOpen() && (!queue_ || queue_->size() < mark());
+}
+
+SendResult TcpConnection::drop() {
+  table_.counters_.sendFailures.add();
+  return SendResult::kDropped;
 }
 
 // A part may have left already: without the rest nothing can follow it.
@@ -422,11 +425,6 @@ void TcpConnection::onDrained() {
   }
 }
 
-void TcpConnection::endOutput() {
-  outputEnds_ = true;
-  if (!queue_) ::shutdown(socket_.get(), SHUT_WR);
-}
-
 // Past the mark as well: nothing can follow it.
 void TcpConnection::close(const Message& last) {
   if (status_ != Status::kEstablished) return;
@@ -466,15 +464,6 @@ void TcpConnection::watch() {
     table_.loop_.del(socket_.get());
   } else {
     table_.loop_.add(socket_, static_cast<Interest>(wanted), *this);
-  }
-}
-
-void TcpConnection::guarded(
-    void (ConnectionHandler::*callback)(TcpConnection&)) {
-  try {
-    (table_.handler_.*callback)(*this);
-  } catch (...) {
-    onCallbackThrew();
   }
 }
 

@@ -27,6 +27,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include "brigade/Connection/ConnectionExtras.h"
 #include "brigade/Connection/ConnectionHandler.h"
 #include "brigade/Connection/ConnectionId.h"
 #include "brigade/Connection/Endpoint.h"
@@ -75,9 +76,10 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   // files open; send() and sendFile() still take more.
   SendResult sendFile(FileDescriptor file, std::uint64_t offset,
                       std::uint64_t size);
-  // Several parts of one file, with one descriptor.
-  SendResult sendFile(std::shared_ptr<const FileDescriptor> file,
-                      std::uint64_t offset, std::uint64_t size);
+  // Taken even past the mark, as by sendAlways(): what was begun needs its
+  // parts. Of a file that is sent in several parts there is one descriptor.
+  SendResult sendFileAlways(std::shared_ptr<const FileDescriptor> file,
+                            std::uint64_t offset, std::uint64_t size);
 
   // Receives nothing more, sends what is queued, then closes; within 30 s
   // without progress the peer is given up (kSendTimeout).
@@ -85,6 +87,10 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   void close(const Message& last);
   // Drops what is queued and closes.
   void destroy();
+  // Drops what stands behind `position` and has not left yet, and closes. A
+  // position is where the next byte that is sent will stand.
+  void closeBehind(std::uint64_t position);
+  std::uint64_t outputPosition() const;
 
   // From the next message on; messages received already wait. Counted once:
   // one resumeRecv() ends any number of pauseRecv().
@@ -132,10 +138,11 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   template <typename T>
   T& context() {
     if (!hasContext()) {
-      extras_ = std::make_unique<Context<T>>(extras_ ? *extras_ : Extras());
+      extras_ = std::make_unique<detail::ConnectionContext<T>>(
+          extras_ ? *extras_ : Extras());
     }
     if (extras_->type() != typeid(T)) throw std::bad_cast();
-    return static_cast<Context<T>&>(*extras_).value;
+    return static_cast<detail::ConnectionContext<T>&>(*extras_).value;
   }
 
   ProtocolInterface& protocol() { return *protocol_; }
@@ -148,19 +155,7 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
  private:
   friend class ConnectionTable;
 
-  // What most connections never have: ends of pipes, and a context.
-  struct Extras {
-    virtual ~Extras() = default;
-    virtual const std::type_info& type() const { return typeid(void); }
-    ConnectionId pipeTo;
-    ConnectionId pipeFrom;
-  };
-  template <typename T>
-  struct Context final : Extras {
-    explicit Context(const Extras& extras) : Extras(extras) {}
-    const std::type_info& type() const override { return typeid(T); }
-    T value{};
-  };
+  using Extras = detail::ConnectionExtras;
   bool hasContext() const { return extras_ && extras_->type() != typeid(void); }
 
   TcpConnection(ConnectionTable& table, ConnectionId id, FileDescriptor socket,
@@ -197,7 +192,9 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   [[gnu::cold]] void checkFull();
   void becomeFull();
   std::size_t mark() const;
+  bool isOutputOpen() const;
   bool takesOutput() const;
+  [[gnu::cold]] SendResult drop();
   void onWritable();
   void onDrained();
   void endOutput();

@@ -8,6 +8,7 @@
 #include "brigade/Connection/ConnectionTable.h"
 #include "brigade/Connection/detail/SendQueue.h"
 #include "brigade/Events/ExceptionText.h"
+#include "brigade/Protocol/Output.h"
 #include "brigade/Protocol/ProtocolInterface.h"
 
 namespace brigade {
@@ -40,6 +41,28 @@ void TcpConnection::destroy() {
   queue_.reset();
   ended_ = true;  // nothing is owed to the peer: no lingering
   finish(0);
+}
+
+std::uint64_t TcpConnection::outputPosition() const {
+  const std::size_t queued = queue_ ? queue_->length() : 0;
+  const bool inBatch = table_.batch_ == this;
+  return bytesWritten_ + queued + (inBatch ? table_.corked_.size() : 0);
+}
+
+void TcpConnection::closeBehind(std::uint64_t position) {
+  if (status_ == Status::kClosed) return;
+  const auto keep = [&](std::uint64_t begin, std::size_t size) {
+    return std::clamp<std::uint64_t>(position, begin, begin + size) - begin;
+  };
+  const std::size_t queued = queue_ ? queue_->length() : 0;
+  if (table_.batch_ == this) {
+    Output& batch = table_.corked_;
+    batch.truncate(keep(bytesWritten_ + queued, batch.size()));
+  }
+  if (queue_) queue_->truncate(keep(bytesWritten_, queued));
+  if (queue_ && queue_->empty()) queue_.reset();
+  status_ = Status::kClosing;
+  if (table_.batch_ != this) endOrWait();
 }
 
 // In a batch the output that the peer cannot get any more is dropped by
@@ -148,6 +171,15 @@ void TcpConnection::report(ErrorCode code, std::string_view reason) {
   } catch (...) {
     table_.counters_.exceptions.add();
     table_.handler_.onThrown(*this, std::current_exception());
+  }
+}
+
+void TcpConnection::guarded(
+    void (ConnectionHandler::*callback)(TcpConnection&)) {
+  try {
+    (table_.handler_.*callback)(*this);
+  } catch (...) {
+    onCallbackThrew();
   }
 }
 

@@ -1,9 +1,12 @@
 #include "brigade/Connection/TcpConnection.h"
 
+#include <sys/socket.h>
+
 #include <memory>
 #include <stdexcept>
 
 #include "brigade/Connection/ConnectionTable.h"
+#include "brigade/Connection/detail/SendQueue.h"
 
 namespace brigade {
 
@@ -40,6 +43,11 @@ bool TcpConnection::relayEnd() {
   if (to == nullptr || to->extras_->pipeTo != id_ || to->ended_) return false;
   to->endOutput();
   return true;
+}
+
+void TcpConnection::endOutput() {
+  outputEnds_ = true;
+  if (!queue_) ::shutdown(socket_.get(), SHUT_WR);
 }
 
 void TcpConnection::closePipe() {

@@ -32,8 +32,9 @@ struct WebSocketHeader;
 }  // namespace detail
 
 // What one connection may cost. Checked as soon as a header says it, before
-// memory is spent: 1009. What is compressed may be longer by a thousandth and
-// 64 bytes: so much longer becomes what cannot be compressed.
+// memory is spent: 1009. What is compressed may be longer by a sixteenth of
+// maxMessageSize and 64 bytes: so much longer becomes what cannot be
+// compressed, by a client that gives zlib little memory.
 struct WebSocketLimits {
   std::size_t maxMessageSize = 10 << 20;  // of all fragments, inflated
   std::size_t maxFrameSize = 10 << 20;    // of one of them

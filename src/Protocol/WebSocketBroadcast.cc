@@ -24,7 +24,12 @@ bool isCompressed(std::string_view frame) {
 }  // namespace
 
 void WebSocketBroadcast::begin(const WebSocketMessage& message) {
+  end();
   message_ = message;
+}
+
+void WebSocketBroadcast::end() {
+  message_ = {};
   forget(plain_);
   for (std::string& frame : packed_) forget(frame);
 }

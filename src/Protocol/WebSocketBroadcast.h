@@ -24,9 +24,12 @@ class WebSocketBroadcast {
   void begin(const WebSocketMessage& message);
 
   // What carries the message to this receiver, to be sent as it is, at once or
-  // not at all; good until the next begin(). Throws as WebSocket::encode()
-  // does.
+  // not at all; good until end() or the next begin(). Throws as
+  // WebSocket::encode() does.
   std::string_view frameFor(WebSocket& receiver);
+
+  // Forgets the frames, and the memory of large ones.
+  void end();
 
  private:
   std::string_view plain();

@@ -197,6 +197,7 @@ SendResult HttpConnection::startStream(const HttpResponse& head,
   keepAlive_ = reply.keepAlive && reply.staysOpen();
   headOnly_ = !reply.hasBody();
   gzip_ = std::move(gzip);
+  if (!chunked_) streamBegins_ = tcp_->outputPosition();
   try {
     return put(reply, {}, Phase::kStreaming);
   } catch (...) {
@@ -338,7 +339,7 @@ void HttpConnection::cutOff() {
   if (chunked_ || gzip_ || headOnly_) {
     tcp_->close();
   } else {
-    tcp_->destroy();
+    tcp_->closeBehind(streamBegins_);
   }
 }
 

@@ -122,7 +122,8 @@ class HttpConnection {
   HttpWorker& worker_;
   TcpConnection* tcp_ = nullptr;  // from onConnect on
   std::unique_ptr<Body> body_;
-  std::unique_ptr<Gzip> gzip_;  // of the answer that is streamed
+  std::unique_ptr<Gzip> gzip_;      // of the answer that is streamed
+  std::uint64_t streamBegins_ = 0;  // of one without chunks: its position
   Phase phase_ = Phase::kWaiting;
   std::uint8_t minorVersion_ = 1;
   bool headOnly_ : 1 = false;

@@ -85,7 +85,6 @@ void HttpWorker::onConnect(TcpConnection& tcp) {
   http->tcp_ = &tcp;
   // A head has limits of its own, and a body is bounded when it is collected.
   tcp.setMaxPackageSize(std::max(maxPackageSize, httpLimits.headBytes));
-  date();
 }
 
 void HttpWorker::onMessage(TcpConnection& tcp, const Message& message) {

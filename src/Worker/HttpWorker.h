@@ -38,7 +38,8 @@ class HttpSessions;
 class HttpShared;
 namespace detail {
 class HttpPacker;
-}
+class HttpProtocol;
+}  // namespace detail
 
 class HttpWorker : public Worker {
  public:
@@ -98,6 +99,7 @@ class HttpWorker : public Worker {
  private:
   friend class HttpConnection;
   friend class HttpSessions;
+  friend class detail::HttpProtocol;
 
   void prepareBuiltins(const detail::Service& service) override;
 

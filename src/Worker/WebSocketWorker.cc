@@ -261,6 +261,7 @@ std::size_t WebSocketWorker::deliver(std::string_view topic,
       ++sent;
     }
   }
+  broadcast->end();
   broadcast_ = std::move(broadcast);
   receivers_ = std::move(receivers);
   return sent;

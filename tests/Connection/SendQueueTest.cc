@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
 
 namespace brigade::detail {
@@ -58,6 +60,25 @@ TEST(SendQueueTest, TakesMoreBetweenPartialConsumption) {
   queue.consume(2);
   push(queue, "world");
   EXPECT_EQ(drain(queue, 3), "llo world");
+}
+
+TEST(SendQueueTest, KeepsTheFirstBytesOfMemoryAndOfAFile) {
+  const auto file = std::make_shared<const FileDescriptor>();
+  for (std::size_t length = 0; length <= 13; ++length) {
+    SCOPED_TRACE(length);
+    SendQueue queue;
+    push(queue, "_abcd");
+    queue.append(file, 7, 5);
+    push(queue, "efgh");
+    queue.consume(1);
+    ASSERT_EQ(queue.length(), 13u);
+    queue.truncate(length);
+    EXPECT_EQ(queue.length(), length);
+    EXPECT_EQ(queue.empty(), length == 0);
+    // Five of the bytes are a file's.
+    const std::size_t ofFile = std::clamp<std::size_t>(length, 4, 9) - 4;
+    EXPECT_EQ(queue.size(), length - ofFile);
+  }
 }
 
 }  // namespace

@@ -104,6 +104,52 @@ TEST_F(TcpConnectionEndTest, DestroyDropsWhatIsQueued) {
   ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
 }
 
+TEST_F(TcpConnectionEndTest, CloseBehindSendsWhatStandsBeforeAndNoMore) {
+  const std::string much(4'000'000, 'q');
+  TcpConnection& connection = accept(client);
+  connection.sendRaw(much);
+  const std::uint64_t position = connection.outputPosition();
+  EXPECT_EQ(position, much.size());
+  connection.sendRaw("dropped");
+  connection.closeBehind(position);
+  EXPECT_EQ(connection.status(), Status::kClosing);
+  EXPECT_TRUE(hearBytes(client, much.size()) == much);
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+  EXPECT_EQ(handler.count("error"), 0u);
+}
+
+TEST_F(TcpConnectionEndTest, CloseBehindDropsOfABatchWhatStandsBehind) {
+  accept(client);
+  handler.message = [](TcpConnection& c, const Message& m) {
+    c.sendRaw("kept");
+    const std::uint64_t position = c.outputPosition();
+    c.sendRaw("dropped");
+    c.closeBehind(position);
+    if (m.data() == "twice") c.closeBehind(position - 1);
+  };
+  say(client, "x\n");
+  EXPECT_EQ(hearBytes(client, 4), "kept");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+  accept(client);
+  say(client, "twice\n");
+  EXPECT_EQ(hearBytes(client, 3), "kep");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+}
+
+TEST_F(TcpConnectionEndTest, CloseBehindWhatHasLeftIsAClose) {
+  TcpConnection& connection = accept(client);
+  connection.sendRaw("sent");
+  connection.closeBehind(1);
+  EXPECT_EQ(hearBytes(client, 4), "sent");
+  EXPECT_TRUE(until([&] { return atEnd(client); }));
+  // Also when it was closing, and waited for what is dropped now.
+  TcpConnection& slow = accept(client);
+  slow.sendRaw(std::string(4'000'000, 'q'));
+  slow.close();
+  slow.closeBehind(0);
+  EXPECT_EQ(slow.status(), Status::kClosed);
+}
+
 TEST_F(TcpConnectionEndTest,
        AClosedConnectionIsFoundNoMoreThoughItsPlaceIsTaken) {
   const ConnectionId old = accept(client).id();

@@ -1,7 +1,5 @@
 #include "brigade/Connection/TcpConnection.h"
 
-#include <sys/mman.h>
-
 #include <cerrno>
 
 #include "brigade/Protocol/Frame.h"
@@ -210,69 +208,7 @@ TEST_F(TalkativeTest, ItIsToldThatAPackageIsTooLong) {
   EXPECT_TRUE(until([&] { return atEnd(client); }));
 }
 
-// ---- Files and other codecs
-
-class SendFileTest : public TcpConnectionTest {
- protected:
-  SendFileTest() { file = FileDescriptor(::memfd_create("file", MFD_CLOEXEC)); }
-  void fill(const std::string& content) {
-    ASSERT_EQ(::pwrite(file.get(), content.data(), content.size(), 0),
-              static_cast<ssize_t>(content.size()));
-  }
-  FileDescriptor copy() const { return FileDescriptor(::dup(file.get())); }
-
-  FileDescriptor file;
-};
-
-TEST_F(SendFileTest, APartOfAFileStandsBetweenWhatWasSentAroundIt) {
-  fill("0123456789");
-  accept(client);
-  handler.message = [&](TcpConnection& c, const Message&) {
-    c.sendRaw("<");
-    EXPECT_EQ(c.sendFile(copy(), 2, 5), SendResult::kSent);
-    c.sendRaw(">");
-  };
-  say(client, "x\n");
-  EXPECT_EQ(hearBytes(client, 7), "<23456>");
-  EXPECT_EQ(table().at(0)->bytesWritten(), 7u);
-}
-
-TEST_F(SendFileTest,
-       AFileLargerThanTheSocketBufferArrivesWholeAndTakesNoMemory) {
-  std::string content(5'000'000, 'x');
-  for (std::size_t i = 0; i < content.size(); i += 1000) content[i] = 'y';
-  fill(content);
-  TcpConnection& connection = accept(client);
-  EXPECT_EQ(connection.sendFile(copy(), 0, content.size()),
-            SendResult::kQueued);
-  connection.sendRaw("end");
-  EXPECT_EQ(connection.sendQueueSize(), 3u);
-  connection.close();
-  EXPECT_EQ(hearBytes(client, content.size() + 3), content + "end");
-  EXPECT_TRUE(until([&] { return atEnd(client); }));
-}
-
-TEST_F(SendFileTest, AFileThatWaitsFillsTheBufferAndMoreIsTaken) {
-  fill(std::string(5'000'000, 'x'));
-  TcpConnection& connection = accept(client);
-  ASSERT_EQ(connection.sendFile(copy(), 0, 5'000'000), SendResult::kQueued);
-  EXPECT_TRUE(connection.bufferFull());
-  EXPECT_EQ(connection.sendRaw("between"), SendResult::kQueued);
-  EXPECT_EQ(connection.sendFile(copy(), 0, 3), SendResult::kQueued);
-  EXPECT_EQ(handler.count("full"), 1u);
-  EXPECT_EQ(hearBytes(client, 5'000'010).substr(5'000'000), "betweenxxx");
-  ASSERT_TRUE(until([&] { return handler.count("drain") == 1; }));
-  EXPECT_FALSE(connection.bufferFull());
-}
-
-TEST_F(SendFileTest, AFileThatBecameShorterEndsTheConnection) {
-  fill("0123456789");
-  TcpConnection& connection = accept(client);
-  connection.sendFile(copy(), 0, 20);
-  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
-  EXPECT_EQ(handler.lastCode, ErrorCode::kSendFailed);
-  EXPECT_EQ(hear(client), "0123456789");
-}
+// ---- Other codecs
 
 TEST_F(TcpConnectionTest, AnotherCodecReadsFromTheNextPacketOn) {
   accept(client);

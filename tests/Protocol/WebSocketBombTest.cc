@@ -17,6 +17,9 @@
 namespace brigade {
 namespace {
 
+using test::packed;
+using test::Packer;
+using test::proseOf;
 using testing::agreement;
 using testing::clientFrame;
 using testing::closePayload;
@@ -28,10 +31,7 @@ using testing::kRsv1;
 using testing::kTakeover;
 using testing::kText;
 using testing::lastWords;
-using testing::packed;
 using testing::packedFrame;
-using testing::Packer;
-using testing::proseOf;
 using testing::serverFrame;
 using testing::WebSocketDeflateFixture;
 

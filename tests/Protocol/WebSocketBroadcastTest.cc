@@ -1,6 +1,7 @@
 #include "brigade/Protocol/WebSocketBroadcast.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <memory>
 #include <string>
@@ -8,12 +9,16 @@
 
 #include "brigade/Protocol/WebSocket.h"
 #include "tests/Protocol/WebSocketDeflateFixture.h"
+#include "tests/support/Allocations.h"
 #include "tests/support/ClientDeflate.h"
 #include "tests/support/Deflated.h"
 
 namespace brigade {
 namespace {
 
+using test::noiseOf;
+using test::proseOf;
+using test::Unpacker;
 using testing::agreement;
 using testing::CodecProperty;
 using testing::kFin;
@@ -21,10 +26,7 @@ using testing::kNone;
 using testing::kRsv1;
 using testing::kTakeover;
 using testing::kText;
-using testing::noiseOf;
-using testing::proseOf;
 using testing::serverFrame;
-using testing::Unpacker;
 
 class WebSocketBroadcastTest : public ::testing::Test {
  protected:
@@ -61,6 +63,42 @@ TEST_F(WebSocketBroadcastTest, AThousandReceiversCostOneCompression) {
   }
   EXPECT_EQ(test::deflatedBytes() - before, text.size());
   EXPECT_EQ(Unpacker(15).unpack(payload(first)), text);
+}
+
+TEST_F(WebSocketBroadcastTest, TenThousandReceiversCostOneFrame) {
+  const std::string text(5000, 'x');
+  std::vector<std::unique_ptr<WebSocket>> receivers;
+  for (int i = 0; i < 10'000; ++i) {
+    receivers.push_back(std::make_unique<WebSocket>(shared_));
+  }
+  broadcast_.begin(WebSocketMessage::text(text));
+  const std::size_t before = test::allocations();
+  const std::string_view first = broadcast_.frameFor(*receivers[0]);
+  const std::size_t cost = test::allocations() - before;
+  for (const auto& one : receivers) {
+    const std::string_view frame = broadcast_.frameFor(*one);
+    ASSERT_EQ(frame.data(), first.data());
+    ASSERT_EQ(frame.size(), first.size());
+  }
+  EXPECT_EQ(test::allocations() - before, cost);
+  EXPECT_EQ(first, serverFrame(0x81, text));
+}
+
+TEST_F(WebSocketBroadcastTest, TheMemoryOfLargeFramesGoesWithItsEnd) {
+  const auto allocated = [] {
+    const struct mallinfo2 info = ::mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  WebSocket plain(shared_);
+  WebSocket compressed(shared_, agreement(kNone));
+  frameFor(compressed, proseOf(5000));
+  const std::string text = proseOf(8 << 20);
+  const std::size_t before = allocated();
+  broadcast_.begin(WebSocketMessage::text(text));
+  EXPECT_GT(broadcast_.frameFor(plain).size(), text.size());
+  EXPECT_GT(broadcast_.frameFor(compressed).size(), 1u << 20);
+  broadcast_.end();
+  EXPECT_LE(allocated(), before + (1 << 20));
 }
 
 TEST_F(WebSocketBroadcastTest, EachSizeOfWindowCostsOneMore) {

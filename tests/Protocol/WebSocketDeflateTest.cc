@@ -17,6 +17,11 @@ namespace brigade {
 namespace {
 
 using namespace std::string_literals;
+using test::noiseOf;
+using test::packed;
+using test::Packer;
+using test::proseOf;
+using test::Unpacker;
 using testing::agreement;
 using testing::clientFrame;
 using testing::closePayload;
@@ -33,13 +38,8 @@ using testing::kRsv1;
 using testing::kTakeover;
 using testing::kText;
 using testing::lastWords;
-using testing::noiseOf;
-using testing::packed;
 using testing::packedFrame;
-using testing::Packer;
-using testing::proseOf;
 using testing::serverFrame;
-using testing::Unpacker;
 using testing::WebSocketDeflateFixture;
 using Strings = std::vector<std::string>;
 
@@ -216,6 +216,28 @@ TEST_F(WebSocketDeflate, EachCaseGivesItsMessagesAndItsCloseCode) {
                   serverFrame(0x88, closePayload(c.code)));
       }
     }
+  }
+}
+
+// The less memory a client gives its zlib, the longer noise becomes.
+TEST_F(WebSocketDeflate, NoiseAtTheLimitArrivesWhateverMemoryTheClientHas) {
+  constexpr std::size_t kSize = 3 << 20;
+  const std::string noise = noiseOf(kSize);
+  WebSocketShared shared({.maxMessageSize = kSize, .maxFrameSize = kSize});
+  WebSocketShared less({.maxMessageSize = kSize - 1, .maxFrameSize = kSize});
+  for (int memoryLevel = 1; memoryLevel <= 9; ++memoryLevel) {
+    SCOPED_TRACE(memoryLevel);
+    std::string frame = packedFrame(
+        kBinary, Packer(15, 1, Z_DEFAULT_STRATEGY, memoryLevel).pack(noise));
+    EXPECT_GT(frame.size(), noise.size());
+    WebSocket codec(shared, agreement(kTakeover));
+    ASSERT_EQ(codec.input(frame).kind, Packet::Kind::kWhole);
+    std::string copy = frame;
+    EXPECT_TRUE(codec.decode(copy).data() == noise);
+    // Inflated, not one byte more.
+    WebSocket strict(less, agreement(kTakeover));
+    ASSERT_EQ(strict.input(frame).kind, Packet::Kind::kWhole);
+    EXPECT_THROW(strict.decode(frame), ProtocolError);
   }
 }
 

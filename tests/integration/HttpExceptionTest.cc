@@ -66,6 +66,25 @@ TEST_F(HttpExceptionTest, InsideAStreamedAnswerForHttp10LeavesNothing) {
   expectLogged("GET /throw-streaming: asked to throw");
 }
 
+// With the batch, and from the queue.
+TEST_F(HttpExceptionTest, InsideAStreamedAnswerForHttp10LosesNoneBeforeIt) {
+  start({"MAX_SEND=100000000"});
+  const std::string keep = " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+  const std::string thrower = "GET /throw-streaming HTTP/1.0\r\n\r\n";
+  send("GET /a" + keep + thrower);
+  EXPECT_EQ(answer(), "200 hello");
+  EXPECT_EQ(answer(), "nothing");
+  EXPECT_EQ(wire_->received(), "");
+  wire_ = std::make_unique<Wire>(connect());
+  send("GET /big/20000000" + keep + "GET /a" + keep + thrower);
+  EXPECT_EQ(answer().size(), 20000004u);
+  EXPECT_EQ(answer(), "200 hello");
+  EXPECT_EQ(answer(), "nothing");
+  EXPECT_EQ(wire_->received(), "");
+  EXPECT_EQ(total("exceptions"), 2u);
+  expectServed();
+}
+
 TEST_F(HttpExceptionTest, BehindTheAnswerClosesAndSaysNoMore) {
   start();
   send(get("/throw-answered") + get("/"));

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -360,6 +362,52 @@ TEST_F(HttpFileTest, ALargeOneReachesASlowReaderWholeAndTakesNoMemory) {
   EXPECT_TRUE(ask("").body == content);
   EXPECT_EQ(ask("").body, "hello");
   EXPECT_EQ(outcome(get("/file/digits.txt")), "200 0123456789");
+}
+
+// The head crosses the mark.
+TEST_F(HttpFileTest, BehindABufferThatIsNearlyFullItIsWhole) {
+  Program other(BRIGADE_HTTP_SUBJECT);
+  other.start({"--listen", "http://127.0.0.1:0"},
+              {"FILES=" + files_.name(), "MAX_SEND=100000000"});
+  const std::string content(20000, 'x');
+  write("large", content);
+  for (const char* ranges : {"", "Range: bytes=0-9,10-19999\r\n"}) {
+    SCOPED_TRACE(ranges);
+    *wire_ = Wire(other.port());
+    ASSERT_TRUE(wire_->send(get("/big/20000000") +
+                            get("/late-file/large", ranges) + get("/")));
+    EXPECT_EQ(ask("").body.size(), 20'000'000u);
+    const std::string body = ask("").body;
+    EXPECT_EQ(std::count(body.begin(), body.end(), 'x') / 20000, 1);
+    EXPECT_EQ(ask("").body, "hello");
+  }
+}
+
+// Whichever allocation fails: nobody waits for the rest of an answer.
+TEST_F(HttpFileTest, OneThatMemoryLacksForIsWholeOrEndsTheConnection) {
+  const std::string content(20000, 'x');
+  write("large", content);
+  bool cut = false;
+  bool whole = false;
+  for (int which = 0; which < 50 && !whole; ++which) {
+    SCOPED_TRACE(which);
+    Wire wire = connect();
+    ASSERT_TRUE(wire.send(
+        get("/late-starved-file/" + std::to_string(which) + "/large") +
+        get("/")));
+    const auto answer = nextAnswer(wire);
+    if (answer) {
+      whole = answer->body == content;
+      EXPECT_TRUE(whole || answer->body == "starved") << answer->body.size();
+      EXPECT_EQ(nextAnswer(wire).value_or(HttpAnswer()).body, "hello");
+    } else {
+      cut = true;
+      char byte = 0;
+      EXPECT_EQ(::recv(wire.fd(), &byte, 1, MSG_DONTWAIT), 0);
+    }
+  }
+  EXPECT_TRUE(cut);
+  EXPECT_TRUE(whole);
 }
 
 TEST_F(HttpFileTest, WhoDoesNotReadKeepsOneFileOpen) {

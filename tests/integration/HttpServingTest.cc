@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <future>
 
+#include "brigade/Protocol/HttpDate.h"
 #include "tests/integration/HttpFixture.h"
 
 namespace brigade::test {
@@ -39,6 +40,38 @@ TEST_F(HttpServingTest, AHeadThatTakesTooLongIsAnsweredWith408) {
   EXPECT_GE(Clock::now() - begin, 250ms);
   EXPECT_EQ(answer(), "408 408 Request Timeout\n");
   expectClosed();
+}
+
+// Without a request for two seconds, and so without a look at the clock.
+TEST_F(HttpServingTest, TheDateIsCachedForASecondAndRightInARefusal) {
+  start({"HEADER_TIMEOUT=2000"});
+  const auto now = [] {
+    return std::chrono::system_clock::to_time_t(
+        std::chrono::system_clock::now());
+  };
+  const auto dateOf = [](Wire& wire) -> std::time_t {
+    const HttpAnswer answer = nextAnswer(wire).value_or(HttpAnswer());
+    const std::string date = answer.field("Date").value_or("none");
+    return parseHttpDate(date).value_or(0);
+  };
+  Wire other = connect();
+  std::time_t begin = now();
+  for (int i = 0; i < 1000; ++i) {
+    Wire& wire = i % 2 == 0 ? *wire_ : other;
+    ASSERT_TRUE(wire.send(get("/")));
+    const std::time_t date = dateOf(wire);
+    ASSERT_GE(date, begin);
+    ASSERT_LE(date, now());
+  }
+  begin = now();
+  send("GET / HTTP/1.1\r\nHost: a\r\n");
+  const std::time_t late = dateOf(*wire_);
+  EXPECT_GE(late, begin + 1);
+  EXPECT_LE(late, now());
+  ASSERT_TRUE(other.send("GET / HTTP/1.1\r\n\r\n"));
+  const std::time_t malformed = dateOf(other);
+  EXPECT_GE(malformed, late);
+  EXPECT_LE(malformed, now());
 }
 
 TEST_F(HttpServingTest, WhoSaysNothingIsClosedWithoutAWord) {

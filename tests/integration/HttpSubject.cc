@@ -6,11 +6,12 @@
 //   /throw-streaming /throw-answered  /count (streams its body)  /early
 //   (answers before its body)  /throw-body
 //
-//   /file/NAME  /late-file/NAME  /page/NAME (with 404)  /typed/NAME   the path
-//   /files/PATH  /nolinks/PATH  /any?as=PATH    HttpFiles, of the folder FILES
-//   /text/BYTES  /text-pieces/COUNT  /text-late/BYTES  /text-tagged
-//   /text-events  /text-noise/BYTES  /text-flood/BYTES (whatever comes of it)
-//   /text-full (ends in onBufferFull)
+//   /late-starved-file/N/NAME (the Nth allocation fails)
+//   /file/NAME  /late-file/NAME (what waits fills the buffer nearly) /page/NAME
+//   (with 404)  /typed/NAME   the path /files/PATH  /nolinks/PATH  /any?as=PATH
+//   HttpFiles, of the folder FILES /text/BYTES  /text-pieces/COUNT
+//   /text-late/BYTES  /text-tagged /text-events  /text-noise/BYTES
+//   /text-flood/BYTES (whatever comes of it) /text-full (ends in onBufferFull)
 //   /text-starved/N (in pieces, the Nth allocation fails)
 //   /full-send/DO  /full-file/DO  /full-start/DO   DO in onBufferFull: send,
 //   start, write, end
@@ -31,6 +32,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <new>
 #include <optional>
 #include <random>
 #include <stdexcept>
@@ -58,12 +60,7 @@ std::string variable(const char* name) {
 template <typename T>
 void setFrom(const char* name, T& setting) {
   const std::string value = variable(name);
-  if (!value.empty()) setting = static_cast<T>(std::stoul(value));
-}
-
-void setFrom(const char* name, milliseconds& setting) {
-  const std::string value = variable(name);
-  if (!value.empty()) setting = milliseconds(std::stoul(value));
+  if (!value.empty()) setting = T(std::stoul(value));
 }
 
 void note(const std::string& event) {
@@ -251,9 +248,9 @@ class HttpSubject : public brigade::WebSocketWorker {
       http.send(page);
     } else if (path.verb == "typed") {
       http.send(file(path).set("content-type", "text/x-own"));
-    } else if (path.verb == "late-file") {
+    } else if (path.verb.starts_with("late-") && path.verb.ends_with("file")) {
       addTimer(milliseconds(1), Repeat::kOnce, [this, path, id = http.id()] {
-        if (HttpConnection* const late = findHttp(id)) late->send(file(path));
+        if (HttpConnection* const late = findHttp(id)) sendLate(*late, path);
       });
     } else if (path.verb.starts_with("text")) {
       answerText(http, path);
@@ -263,6 +260,23 @@ class HttpSubject : public brigade::WebSocketWorker {
       return false;
     }
     return true;
+  }
+
+  static void sendLate(HttpConnection& http, const Words& path) {
+    if (path.verb == "late-starved-file") {
+      const Words what(path.argument, '/');
+      const HttpResponse answer = file(what);
+      try {
+        const Starved starved(what.verb);
+        http.send(answer);
+      } catch (const std::bad_alloc&) {
+        http.send("starved");  // dropped when there is half an answer
+      }
+    } else {
+      const std::size_t waiting = http.tcp().sendQueueSize();
+      if (waiting > 0) http.tcp().setMaxSendBufferSize(waiting * 8 / 7 + 8);
+      http.send(file(path));
+    }
   }
 
   static std::string text(const std::string& size) {

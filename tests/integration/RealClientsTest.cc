@@ -186,7 +186,7 @@ class PythonWebSocketsTest : public ::testing::Test {
         "async def main():\n"
         "  async with websockets.connect('ws://127.0.0.1:" +
         std::to_string(echo_.port()) + "/', max_size=None" + options +
-        ") as ws:\n" + lines + "asyncio.run(asyncio.wait_for(main(), 20))\n";
+        ") as ws:\n" + lines + "asyncio.run(asyncio.wait_for(main(), 60))\n";
     const Outcome outcome = runCommand({"/usr/bin/python3", "-c", script});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(outcome.err, "");
@@ -220,6 +220,17 @@ TEST_F(PythonWebSocketsTest, EchoesCompressedMessages) {
       "      assert await ws.recv() == message\n"
       "    await ws.send([message, message])\n"
       "    assert await ws.recv() == message + message\n");
+}
+
+// It compresses with little memory: noise becomes longer than with zlib's
+// usual.
+TEST_F(PythonWebSocketsTest, EchoesAMessageOf64MiBOfNoise) {
+  run(", ping_interval=None",
+      "    import os\n"
+      "    assert ws.extensions\n"
+      "    large = os.urandom(64 << 20)\n"
+      "    await ws.send(large)\n"
+      "    assert await ws.recv() == large\n");
 }
 
 TEST_F(PythonWebSocketsTest, ClosesCleanly) {
@@ -339,11 +350,17 @@ TEST_F(NodeWebSocketsTest, ClosesWithItsOwnCode) {
       "  assert.strictEqual(code, 4321);\n");
 }
 
+// Also one that no compression makes shorter.
 TEST_F(NodeWebSocketsTest, EchoesAMessageOf64MiB) {
-  run("perMessageDeflate: false",
-      "  const large = Buffer.alloc(64 << 20, 'brigade');\n"
-      "  ws.send(large);\n"
-      "  assert((await next()).equals(large));\n");
+  for (const char* large : {"Buffer.alloc(64 << 20, 'brigade')",
+                            "require('crypto').randomBytes(64 << 20)"}) {
+    SCOPED_TRACE(large);
+    run("perMessageDeflate: false",
+        std::string("  const large = ") + large +
+            ";\n"
+            "  ws.send(large);\n"
+            "  assert((await next()).equals(large));\n");
+  }
 }
 
 }  // namespace

@@ -13,10 +13,6 @@ namespace {
 
 using namespace std::string_literals;
 using testing::clientFrame;
-using testing::noiseOf;
-using testing::Packer;
-using testing::proseOf;
-using testing::Unpacker;
 
 constexpr unsigned kText = 0x81;
 constexpr unsigned kBinary = 0x82;
@@ -250,7 +246,7 @@ TEST_F(WebSocketCompressionTest, AMessageAtTheLimitIsTakenPlainAndCompressed) {
     SCOPED_TRACE(size);
     const std::string noise = noiseOf(size);
     const std::string expected = taken ? "binary " + noise : "close 1009";
-    const std::string packed = testing::packed(noise);
+    const std::string packed = test::packed(noise);
     ASSERT_GT(packed.size(), size);
     const std::string half = packed.substr(0, size / 2);
     for (const std::string& bytes :

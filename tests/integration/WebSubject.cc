@@ -5,19 +5,23 @@
 //   GET /late/MS, /throw, /half, /twice, /address, /never
 //   POST /size (streamed), /body
 //   text: "sub TOPIC", "unsub TOPIC", "pub TOPIC TEXT", "throw", "close CODE",
-//   "big BYTES", "cost TOPIC TEXT" (heap allocations of a pub); anything else
-//   comes back
+//   "big BYTES", "cost TOPIC TEXT" (what a pub costs), "heap" (bytes of it),
+//   "when-full TOPIC" (onBufferFull leaves it and publishes there); anything
+//   else comes back
 //
 // From the environment: PING_MS, PONG_MS, CLOSE_MS, HEAD_MS, IDLE_MS, and
 // MAX_BODY in bytes.
 
 #include <brigade/brigade.h>
+#include <malloc.h>
 
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "tests/support/Allocations.h"
+#include "tests/support/SystemCalls.h"
 
 namespace {
 
@@ -53,6 +57,12 @@ class WebSubject : public brigade::WebSocketWorker {
   void onBufferFull(brigade::TcpConnection& tcp) override {
     WebSocketWorker::onBufferFull(tcp);
     brigade::log(brigade::LogLevel::kInfo, "reads no more");
+    WebSocketConnection* const socket = findWebSocket(tcp.id());
+    if (socket == nullptr || whenFull_.empty()) return;
+    const std::string topic = std::exchange(whenFull_, std::string());
+    socket->unsubscribe(topic);
+    socket->subscribe("full");
+    publish(topic, "one is full");
   }
 
   bool streamBody(HttpConnection&, const HttpRequest& request) override {
@@ -87,10 +97,18 @@ class WebSubject : public brigade::WebSocketWorker {
     } else if (verb == "cost") {
       const auto end = rest.find(' ');
       const std::string topic = rest.substr(0, end);
+      const std::size_t calls = brigade::test::systemCalls();
       const std::size_t before = brigade::test::allocations();
       publish(topic, std::string_view(rest).substr(end + 1));
       const std::size_t cost = brigade::test::allocations() - before;
-      socket.send("cost " + std::to_string(cost));
+      socket.send(std::to_string(cost) + " allocations, " +
+                  std::to_string(brigade::test::systemCalls() - calls) +
+                  " system calls");
+    } else if (verb == "heap") {
+      const struct mallinfo2 info = ::mallinfo2();
+      socket.send(std::to_string(info.uordblks + info.hblkhd));
+    } else if (verb == "when-full") {
+      whenFull_ = rest;
     } else if (verb == "throw") {
       throw std::runtime_error("told to throw");
     } else if (verb == "close") {
@@ -168,6 +186,7 @@ class WebSubject : public brigade::WebSocketWorker {
   }
 
   brigade::HttpRouter router_;
+  std::string whenFull_;  // a topic
 };
 
 }  // namespace

@@ -11,15 +11,16 @@
 #include <string>
 #include <string_view>
 
-namespace brigade::testing {
+namespace brigade::test {
 
 // A client's zlib.
 class Packer {
  public:
-  explicit Packer(int bits = 15, int level = 9, int strategy = 0) {
-    EXPECT_EQ(
-        deflateInit2(&z_, level, Z_DEFLATED, -std::max(bits, 9), 8, strategy),
-        Z_OK);
+  explicit Packer(int bits = 15, int level = 9, int strategy = 0,
+                  int memoryLevel = 8) {
+    EXPECT_EQ(deflateInit2(&z_, level, Z_DEFLATED, -std::max(bits, 9),
+                           memoryLevel, strategy),
+              Z_OK);
   }
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
@@ -30,7 +31,7 @@ class Packer {
     z_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(message.data()));
     z_.avail_in = static_cast<uInt>(message.size());
     do {
-      char piece[4096];
+      char piece[16384];
       z_.next_out = reinterpret_cast<Bytef*>(piece);
       z_.avail_out = sizeof piece;
       deflate(&z_, flush);
@@ -100,4 +101,4 @@ inline std::string noiseOf(std::size_t size) {
   return noise;
 }
 
-}  // namespace brigade::testing
+}  // namespace brigade::test

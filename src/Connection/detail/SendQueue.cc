@@ -72,4 +72,21 @@ void SendQueue::consume(std::size_t bytes) {
   }
 }
 
+std::size_t SendQueue::length() const {
+  std::size_t sum = 0;
+  for (const Block& block : blocks_) sum += block.end - block.begin;
+  return sum;
+}
+
+void SendQueue::truncate(std::size_t length) {
+  for (std::size_t behind = this->length() - length; behind > 0;) {
+    Block& block = blocks_.back();
+    const std::size_t part = std::min(behind, block.end - block.begin);
+    block.end -= part;
+    behind -= part;
+    if (!block.file) size_ -= part;
+    if (block.begin == block.end) blocks_.pop_back();
+  }
+}
+
 }  // namespace brigade::detail

@@ -43,8 +43,13 @@ class SendQueue {
   // Forgets the first `bytes`, all of memory or all of one file.
   void consume(std::size_t bytes);
 
+  // Forgets what stands behind the first `length` bytes.
+  void truncate(std::size_t length);
+
   // Bytes in memory: those of files do not count.
   std::size_t size() const { return size_; }
+  // All of them; looks at each block.
+  std::size_t length() const;
   bool empty() const { return blocks_.empty(); }
 
  private:

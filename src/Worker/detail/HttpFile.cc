@@ -249,14 +249,19 @@ SendResult HttpFileAnswer::sendParts(TcpConnection& tcp) {
     if (!text.empty()) result = tcp.sendAlways(text);
     return result != SendResult::kDropped;
   };
-  for (Part& part : parts) {
-    if (!sendText(part.before)) break;
-    result =
-        tcp.sendFile(std::move(part.file), part.range.first, part.range.length);
-    if (result == SendResult::kDropped) break;
-  }
-  if (result != SendResult::kDropped) sendText(behind);
   // Bytes that the head has promised would be taken for the next answer.
+  try {
+    for (Part& part : parts) {
+      if (!sendText(part.before)) break;
+      result = tcp.sendFileAlways(std::move(part.file), part.range.first,
+                                  part.range.length);
+      if (result == SendResult::kDropped) break;
+    }
+    if (result != SendResult::kDropped) sendText(behind);
+  } catch (...) {
+    tcp.close();
+    throw;
+  }
   if (result == SendResult::kDropped) tcp.close();
   return result;
 }

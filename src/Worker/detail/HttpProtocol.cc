@@ -26,7 +26,9 @@ void HttpProtocol::encode(const Message& message, Output& out) {
 }
 
 void HttpProtocol::refuse(Refusal refusal, Output& out) {
-  if (!connection_.streaming()) Http::refuse(refusal, out);
+  if (connection_.streaming()) return;
+  connection_.worker_.date();
+  Http::refuse(refusal, out);
 }
 
 }  // namespace brigade::detail
