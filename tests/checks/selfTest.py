@@ -13,6 +13,7 @@ import commitSubjects
 import headersAlone
 import layers
 import publicHeaders
+import rows
 import testsPresent
 
 GOOD = {
@@ -204,6 +205,31 @@ class TestsPresent(Tree):
     def test_fails_on_a_test_that_is_not_built(self):
         self.write("tests/integration/ReloadTest.cc", "")
         self.expect_error(self.check(), "tests/integration/ReloadTest.cc")
+
+
+class Rows(Tree):
+    TEST = "TEST_F(Suite, C03_X05_ItArrives) {}"
+
+    def page(self, *lines):
+        self.write("docs/reference-systems.md", "\n".join(lines))
+
+    def check(self):
+        self.write("tests/Process/SomeTest.cc", self.TEST)
+        return rows.check(self.root)
+
+    def test_passes_a_page_that_names_all(self):
+        self.page("| C-03 | what | `Suite`: C03_X05_ItArrives |  |",
+                  "| X-05 | what | `Suite`: C03_X05_ItArrives |  |")
+        self.assertEqual(self.check(), [])
+
+    def test_fails_on_a_test_that_is_left_out(self):
+        self.page("| C-03 | what | `Suite`: C03_X05_ItArrives |  |")
+        self.expect_error(self.check(), "X-05: does not name")
+
+    def test_fails_on_a_test_that_is_not_there(self):
+        self.page("| C-03 | what | `Suite`: C03_X05_ItArrives, C03_Gone |  |",
+                  "| X-05 | what | `Suite`: C03_X05_ItArrives |  |")
+        self.expect_error(self.check(), "there is no test C03_Gone")
 
 
 class CodeBlocks(Tree):
