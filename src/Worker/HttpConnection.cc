@@ -197,7 +197,9 @@ SendResult HttpConnection::startStream(const HttpResponse& head,
   keepAlive_ = reply.keepAlive && reply.staysOpen();
   headOnly_ = !reply.hasBody();
   gzip_ = std::move(gzip);
-  if (!chunked_) streamBegins_ = tcp_->outputPosition();
+  if (!chunked_) {
+    streamBegins_ = static_cast<std::uint32_t>(tcp_->outputPosition());
+  }
   try {
     return put(reply, {}, Phase::kStreaming);
   } catch (...) {
@@ -339,7 +341,8 @@ void HttpConnection::cutOff() {
   if (chunked_ || gzip_ || headOnly_) {
     tcp_->close();
   } else {
-    tcp_->closeBehind(streamBegins_);
+    const std::uint64_t now = tcp_->outputPosition();
+    tcp_->closeBehind(now - (static_cast<std::uint32_t>(now) - streamBegins_));
   }
 }
 

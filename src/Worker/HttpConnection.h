@@ -122,8 +122,9 @@ class HttpConnection {
   HttpWorker& worker_;
   TcpConnection* tcp_ = nullptr;  // from onConnect on
   std::unique_ptr<Body> body_;
-  std::unique_ptr<Gzip> gzip_;      // of the answer that is streamed
-  std::uint64_t streamBegins_ = 0;  // of one without chunks: its position
+  std::unique_ptr<Gzip> gzip_;  // of the answer that is streamed
+  // Of one without chunks: the last 32 bits of where it begins; less waits.
+  std::uint32_t streamBegins_ = 0;
   Phase phase_ = Phase::kWaiting;
   std::uint8_t minorVersion_ = 1;
   bool headOnly_ : 1 = false;
