@@ -13,9 +13,9 @@
 //   {"type":"error","about":"name","text":"..."}      also room, text, type
 // A message of another form ends the connection with 1003, 1007 or 1008.
 //
-// One process, since messages do not cross processes yet: with --workers 2
-// there would be two rooms of each name, and a process that ends takes its
-// history with it. The page comes back by itself.
+// One process, since it keeps its rooms itself: with --workers 2 there would be
+// two of each name, and a process that ends takes its history with it. The page
+// comes back by itself. Its WebSocket is /socket.
 
 #include <brigade/brigade.h>
 

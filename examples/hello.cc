@@ -20,8 +20,9 @@
 
 class Hello : public brigade::HttpWorker {
  public:
-  Hello() : HttpWorker("http://0.0.0.0:8080") {
-    name = "hello";
+  Hello() : HttpWorker("http://0.0.0.0:8080") { name = "hello"; }
+
+  void onMasterStart() override {
     if (const char* folder = std::getenv("HELLO_FILES")) files_.emplace(folder);
   }
 
