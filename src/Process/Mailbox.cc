@@ -774,7 +774,8 @@ void Mailbox::onGone(const Place& place, std::string_view reason) {
   for (const std::uint64_t correlation : lost) {
     const auto question = questions_.find(correlation);
     if (question == questions_.end()) continue;
-    settle(correlation, question->second.asked, Status::kDied, Payload(reason));
+    const Member asked = question->second.asked;  // settle() forgets it
+    settle(correlation, asked, Status::kDied, Payload(reason));
   }
 }
 
