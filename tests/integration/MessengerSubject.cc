@@ -6,8 +6,8 @@
 //   consume EVENT DATA | consume-again EVENT DATA | ring EVENT DATA |
 //   once KEY | got EVENT | members | news | run INDEX COMMAND |
 //   large INDEX BYTES | flood INDEX COUNT BYTES | last-words COUNT | room |
-//   set KEY VALUE [MS] | get KEY | erase KEY | storm KEY COUNT | write KEY |
-//   acknowledged | written
+//   set KEY VALUE [MS] | get KEY | erase KEY | storm KEY COUNT [BYTES] | write
+//   KEY | acknowledged | written
 //
 // An answer may come late; one that is asked of another process (run) is what
 // that one says. INDEX 0 is the master.
@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -345,8 +346,9 @@ class Interpreter {
               : entry->value + " " + std::to_string(entry->version));
     } else if (command == "storm") {
       std::size_t count = 0;
-      words >> count;
-      storm(key, count, say);
+      std::size_t size = 0;
+      words >> count >> size;
+      storm(key, count, size, say);
     } else if (command == "write") {
       writing_ = key;
       write();
@@ -367,10 +369,12 @@ class Interpreter {
     };
   }
   // So many values, all on their way at once.
-  void storm(const std::string& key, std::size_t count, const Say& say) {
+  void storm(const std::string& key, std::size_t count, std::size_t size,
+             const Say& say) {
     for (std::size_t i = 1; i <= count; ++i) {
-      const std::string value =
+      std::string value =
           std::to_string(messenger_->self().index) + "." + std::to_string(i);
+      value.resize(std::max(value.size(), size), '.');
       state_->set(key, value,
                   i == count ? sayOutcome(say) : SharedState::OnOutcome());
     }
