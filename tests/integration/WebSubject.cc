@@ -4,9 +4,9 @@
 //   GET /users/:id, /files/*path, ...      the router's; see route()
 //   GET /late/MS, /throw, /half, /twice, /address, /never
 //   POST /size (streamed), /body
-//   text: "sub TOPIC", "unsub TOPIC", "pub TOPIC TEXT", "throw", "close CODE",
-//   "big BYTES", "cost TOPIC TEXT" (heap allocations of a pub); anything else
-//   comes back
+//   text: "sub TOPIC", "unsub TOPIC", "pub TOPIC TEXT", "here TOPIC TEXT" (a
+//   pub in this process only), "throw", "close CODE", "big BYTES",
+//   "cost TOPIC TEXT" (heap allocations of a pub); anything else comes back
 //
 // From the environment: PING_MS, PONG_MS, CLOSE_MS, HEAD_MS, IDLE_MS, and
 // MAX_BODY in bytes.
@@ -83,6 +83,11 @@ class WebSubject : public brigade::WebSocketWorker {
     } else if (verb == "pub") {
       const auto end = rest.find(' ');
       const auto told = publish(rest.substr(0, end), rest.substr(end + 1));
+      socket.send("told " + std::to_string(told));
+    } else if (verb == "here") {
+      const auto end = rest.find(' ');
+      const auto told = publish(rest.substr(0, end), rest.substr(end + 1),
+                                Reach::kThisProcess);
       socket.send("told " + std::to_string(told));
     } else if (verb == "cost") {
       const auto end = rest.find(' ');
