@@ -302,6 +302,23 @@ TEST_F(ChatTest, WhoIsInARoomMayNotSayJustAnything) {
   }
 }
 
+TEST_F(ChatTest, WhatIsSentBehindAJoinWaitsForItsAnswer) {
+  const auto joinAsAda = [](Visitor& visitor) {
+    visitor.send(
+        kText,
+        json({{"type", "join"}, {"name", "Ada"}, {"room", "lobby"}}).dump());
+    visitor.say("at once");
+  };
+  Visitor ada = visit();
+  joinAsAda(ada);
+  EXPECT_EQ(ada.message().at("type"), "welcome");
+  EXPECT_EQ(lineOf(ada.message()), "Ada: at once");
+  Visitor thief = visit();
+  joinAsAda(thief);
+  EXPECT_EQ(errorOf(thief.message()), "error name");
+  EXPECT_TRUE(thief.hear().starts_with("close 1008"));
+}
+
 // ---- The page
 
 TEST_F(ChatTest, ThePageComesWithItsHeaders) {
