@@ -10,9 +10,11 @@ import signal
 import statistics
 import sys
 
+import processes
 import servers
 from cases import CASES
-from report import number, print_case, summarize
+from processes import TREE_CASES
+from report import number, print_case, print_tree_case, summarize
 from servers import BenchError
 
 
@@ -32,7 +34,7 @@ def parse(arguments):
         description="What brigade costs: CPU time of the server, beside that "
         "of a bare epoll server under the same load.",
         epilog="Cases:\n" + "\n".join(
-            f"  {case.name:14} {case.title}" for case in CASES.values())
+            f"  {case.name:14} {case.title}" for case in (*CASES.values(), *TREE_CASES.values()))
         + "\n\nServers: " + ", ".join(servers.SERVERS) + ", or a command that "
         "prints its port in\nits first line; {protocol} in it becomes tcp, text, "
         "http or websocket.",
@@ -56,10 +58,11 @@ def parse(arguments):
     parser.add_argument("--json", action="store_true",
                         help="print JSON: every round of every case")
     options = parser.parse_args(arguments)
-    unknown = set(options.cases) - set(CASES)
+    known = CASES if options.self_test else CASES | TREE_CASES
+    unknown = set(options.cases) - set(known)
     if unknown:
         parser.error(f"no such case: {', '.join(sorted(unknown))}; there are "
-                     + ", ".join(CASES))
+                     + ", ".join(known))
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds and --seconds must be above 0")
     return options
@@ -108,8 +111,21 @@ def run(case, setup, server, rounds):
             "met": result <= case.goal}
 
 
-def runnable():
-    """The cases whose baseline is installed; says which are not."""
+def run_tree(case, setup, rounds):
+    """The same of a case that is compared with nothing."""
+    samples = []
+    for _ in range(rounds):
+        with processes.running(case, setup) as tree:
+            samples.append(case.measure(tree, setup))
+    summary = summarize(samples)
+    return {"case": case.name, "title": case.title, "unit": case.unit,
+            "server": summary, "result": summary["median"], "goal": case.goal,
+            "met": case.met(summary["median"])}
+
+
+def runnable(options):
+    """The cases to run unless some are named: those whose baseline is
+    installed; says which are not. Of another server only those that compare."""
     for name, case in CASES.items():
         try:
             servers.find(case.baseline)
@@ -117,6 +133,8 @@ def runnable():
             print(f"\n{name} is left out: {reason}", file=sys.stderr)
         else:
             yield name
+    if options.server == "brigade" and not options.self_test:
+        yield from TREE_CASES
 
 
 def noise_errors(outcomes):
@@ -139,10 +157,14 @@ def main(arguments):
     if not options.json:
         print(f"{options.rounds} rounds of {options.seconds:g} s a server; "
               f"servers on processor {core}, clients on {client_core}")
-    for name in options.cases or runnable():
-        outcomes.append(run(CASES[name], setup, server, options.rounds))
+    for name in options.cases or runnable(options):
+        if name in TREE_CASES:
+            outcome = run_tree(TREE_CASES[name], setup, options.rounds)
+        else:
+            outcome = run(CASES[name], setup, server, options.rounds)
+        outcomes.append(outcome)
         if not options.json:
-            print_case(outcomes[-1])
+            (print_tree_case if name in TREE_CASES else print_case)(outcome)
     if options.json:
         print(json.dumps({"cases": outcomes}, indent=2, ensure_ascii=False))
     if options.self_test:

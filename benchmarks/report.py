@@ -3,6 +3,7 @@
 import statistics
 
 from cases import CASES
+from processes import TREE_CASES
 
 
 def summarize(samples):
@@ -33,11 +34,25 @@ def row(name, summary):
             + "   " + ", ".join(details)).rstrip()
 
 
+def print_head(outcome):
+    """What a case is, and the head of its table."""
+    print(f"\n{outcome['case']}: {outcome['title']}: {outcome['unit']}")
+    print(f"{'':16}{'median':>9}{'min':>9}{'max':>9}")
+
+
+def print_tree_case(outcome):
+    """A case that compares with nothing, as a table."""
+    print_head(outcome)
+    print(row("brigade", outcome["server"]))
+    least = "least" if TREE_CASES[outcome["case"]].rate else "most"
+    print(f"  goal at {least} {outcome['goal']:g}: "
+          f"{'met' if outcome['met'] else 'MISSED'}", flush=True)
+
+
 def print_case(outcome):
     """A case as a table."""
     unit = CASES[outcome["case"]].judgement.unit
-    print(f"\n{outcome['case']}: {outcome['title']}: {outcome['unit']}")
-    print(f"{'':16}{'median':>9}{'min':>9}{'max':>9}")
+    print_head(outcome)
     for name, side in zip(outcome["names"], ("baseline", "server")):
         print(row(name, outcome[side]))
     print(f"  {outcome['judgement']} {number(outcome['result'])}{unit} "

@@ -8,15 +8,32 @@ const ChatPerson* ChatRoom::find(std::string_view name) const {
   return found == people_.end() ? nullptr : &found->second;
 }
 
+bool ChatRoom::sits(std::string_view name, const ChatSeat& seat) const {
+  const ChatPerson* const there = find(name);
+  return there != nullptr && there->seat == seat;
+}
+
 void ChatRoom::enter(const std::string& name, ChatPerson person) {
   people_.insert_or_assign(name, std::move(person));
 }
 
-bool ChatRoom::leave(std::string_view name, brigade::ConnectionId socket) {
+void ChatRoom::leave(std::string_view name) {
   const auto found = people_.find(name);
-  if (found == people_.end() || found->second.socket != socket) return false;
-  people_.erase(found);
-  return true;
+  if (found != people_.end()) people_.erase(found);
+}
+
+std::set<ChatProcess> ChatRoom::processes() const {
+  std::set<ChatProcess> all;
+  for (const auto& [name, person] : people_) all.insert(person.seat.process);
+  return all;
+}
+
+std::vector<std::string> ChatRoom::peopleAt(const ChatProcess& process) const {
+  std::vector<std::string> names;
+  for (const auto& [name, person] : people_) {
+    if (person.seat.process == process) names.push_back(name);
+  }
+  return names;
 }
 
 const ChatLine* ChatRoom::find(std::string_view from,
@@ -30,6 +47,13 @@ const ChatLine* ChatRoom::find(std::string_view from,
 const ChatLine& ChatRoom::add(ChatLine line) {
   if (lines_.size() == kMaxLines) lines_.pop_front();
   return lines_.emplace_back(std::move(line));
+}
+
+ChatRoom* ChatRooms::find(std::string_view name) {
+  const auto found =
+      std::find_if(rooms_.begin(), rooms_.end(),
+                   [&](const ChatRoom& room) { return room.name() == name; });
+  return found == rooms_.end() ? nullptr : &*found;
 }
 
 ChatRoom* ChatRooms::open(const std::string& name) {

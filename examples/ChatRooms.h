@@ -1,18 +1,21 @@
 #pragma once
 
 // ChatRooms: who is in which room of the chat, and what was said there last. In
-// the memory of one worker process, and gone with it. A room stays when the
-// last person leaves, so that its history does, until others need the place.
+// the memory of the master, which has them for all worker processes: ChatHost.
+// A room stays when the last person leaves, so that its history does, until
+// others need the place.
 
-#include <brigade/brigade.h>
-
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <list>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 struct ChatLine {
   std::string from;
@@ -21,8 +24,24 @@ struct ChatLine {
   std::int64_t time;  // ms since 1970
 };
 
+// A worker process, and none of its successors: see brigade::Member.
+struct ChatProcess {
+  unsigned index = 0;
+  unsigned generation = 0;
+
+  auto operator<=>(const ChatProcess&) const = default;
+};
+
+// Where somebody's connection is.
+struct ChatSeat {
+  ChatProcess process;
+  std::uint64_t socket = 0;  // brigade::ConnectionId::value()
+
+  auto operator<=>(const ChatSeat&) const = default;
+};
+
 struct ChatPerson {
-  brigade::ConnectionId socket;
+  ChatSeat seat;
   // A secret of the person's page, which lets it come back under its name while
   // the connection that it lost still counts as open. Empty: none.
   std::string key;
@@ -43,11 +62,16 @@ class ChatRoom {
 
   // Null when nobody there has the name.
   const ChatPerson* find(std::string_view name) const;
+  // Whether the name is, and still is, that connection's.
+  bool sits(std::string_view name, const ChatSeat& seat) const;
   bool isFull() const { return people_.size() >= kMaxPeople; }
   // In place of whoever had the name.
   void enter(const std::string& name, ChatPerson person);
-  // False when the name is not, or no longer, that connection's.
-  bool leave(std::string_view name, brigade::ConnectionId socket);
+  void leave(std::string_view name);
+  // The processes that people of this room are connected to.
+  std::set<ChatProcess> processes() const;
+  // Who is connected to that one.
+  std::vector<std::string> peopleAt(const ChatProcess& process) const;
 
   // Null when it is not among the last kMaxLines.
   const ChatLine* find(std::string_view from, std::string_view id) const;
@@ -68,6 +92,9 @@ class ChatRooms {
   // the empty one is forgotten that nobody has entered for longest; null when
   // none is empty. A room is good until it is empty and this is called again.
   ChatRoom* open(const std::string& name);
+  // Null when there is none.
+  ChatRoom* find(std::string_view name);
+  std::list<ChatRoom>& all() { return rooms_; }
 
  private:
   bool forgetOne();

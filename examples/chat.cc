@@ -13,26 +13,35 @@
 //   {"type":"error","about":"name","text":"..."}      also room, text, type
 // A message of another form ends the connection with 1003, 1007 or 1008.
 //
-// One process, since it keeps its rooms itself: with --workers 2 there would be
-// two of each name, and a process that ends takes its history with it. The page
-// comes back by itself. Its WebSocket is /socket.
+// Four worker processes have the connections, and check what they are sent. The
+// rooms are in the master (ChatHost.h): the processes ask it and pass on what
+// it says. When one dies its people leave, the others see that, and the page
+// comes back by itself to whichever process takes it. Its WebSocket is
+// /socket.
 
 #include <brigade/brigade.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "ChatHost.h"
 #include "ChatPage.h"
-#include "ChatRooms.h"
 #include "ChatText.h"
 
 namespace {
 
+using brigade::Answer;
+using brigade::ConnectionId;
 using brigade::HttpConnection;
 using brigade::HttpRequest;
+using brigade::Letter;
+using brigade::Messenger;
+using brigade::TcpConnection;
 using brigade::WebSocketCode;
 using brigade::WebSocketConnection;
 using brigade::WebSocketMessage;
@@ -51,29 +60,11 @@ const std::string* textOf(const json& message, const char* field) {
                                 : found->get_ptr<const std::string*>();
 }
 
-json toJson(const ChatLine& line) {
-  return {{"type", "line"},
-          {"from", line.from},
-          {"id", line.id},
-          {"text", line.text},
-          {"time", line.time}};
-}
-
-std::int64_t now() {
-  using std::chrono::milliseconds;
-  const auto time = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<milliseconds>(time).count();
-}
-
-void send(WebSocketConnection& socket, const json& message) {
-  socket.send(message.dump());
-}
-
 void sendError(WebSocketConnection& socket, std::string_view about,
                std::string_view text, std::string_view id = {}) {
   json error = {{"type", "error"}, {"about", about}, {"text", text}};
   if (!id.empty()) error["id"] = id;
-  send(socket, error);
+  socket.send(error.dump());
 }
 
 void refuse(WebSocketConnection& socket) {
@@ -95,6 +86,7 @@ class Chat : public brigade::WebSocketWorker {
  public:
   Chat() : WebSocketWorker("websocket://0.0.0.0:8080") {
     name = "chat";
+    count = 4;
     maxPackageSize = kMaxMessage;  // of an HTTP request's body
     webSocketLimits.maxMessageSize = kMaxMessage;
     webSocketLimits.maxFrameSize = kMaxMessage;
@@ -107,6 +99,33 @@ class Chat : public brigade::WebSocketWorker {
     router_.add("GET", "/",
                 [this](HttpConnection& http, const HttpRequest&,
                        const brigade::HttpParameters&) { http.send(page_); });
+  }
+
+  void onMasterStart() override { host_.emplace(messenger()); }
+
+  void onWorkerStart() override {
+    messenger().on("tell", [this](const Letter& letter) {
+      const std::size_t end = letter.data.find('\n');
+      publish(letter.data.substr(0, end), letter.data.substr(end + 1),
+              Reach::kThisProcess);
+    });
+    messenger().on("replaced", [this](const Letter& letter) {
+      const auto id = ConnectionId::of(std::stoull(std::string(letter.data)));
+      if (WebSocketConnection* const old = findWebSocket(id)) {
+        old->close(kTakenOver, "continued elsewhere");
+      }
+    });
+    // It is in the history when they come back.
+    messenger().on("missed", [this](const Letter&) {
+      for (TcpConnection& tcp : connections()) {
+        if (WebSocketConnection* const socket = findWebSocket(tcp.id())) {
+          socket->close(WebSocketCode::kTryAgainLater, "lines were missed");
+        }
+      }
+    });
+    messenger().onRoom([this](unsigned) {
+      for (const std::string& person : std::exchange(left_, {})) leave(person);
+    });
   }
 
   void onRequest(HttpConnection& http, const HttpRequest& request) override {
@@ -145,15 +164,12 @@ class Chat : public brigade::WebSocketWorker {
 
   void onClose(WebSocketConnection& socket, std::uint16_t,
                std::string_view) override {
-    const auto& [room, own] = socket.context<Place>();
-    if (room != nullptr && room->leave(own, socket.id())) {
-      tell(*room, {{"type", "left"}, {"name", own}});
-    }
+    if (!socket.context<Place>().room.empty()) leave(own(socket).dump());
   }
 
  protected:
   // What it missed is in the history when it comes back.
-  void onBufferFull(brigade::TcpConnection& tcp) override {
+  void onBufferFull(TcpConnection& tcp) override {
     WebSocketWorker::onBufferFull(tcp);
     if (WebSocketConnection* const slow = findWebSocket(tcp.id())) {
       slow->close(WebSocketCode::kPolicy, "it reads too slowly");
@@ -161,14 +177,18 @@ class Chat : public brigade::WebSocketWorker {
   }
 
  private:
-  // Of a connection.
+  // Of a connection; empty until it has asked to join.
   struct Place {
-    ChatRoom* room = nullptr;  // until it has joined
+    std::string room;
     std::string name;
   };
 
-  void tell(const ChatRoom& room, const json& message) {
-    publish(room.name(), message.dump());
+  // Whom the master is told of.
+  static json own(WebSocketConnection& socket) {
+    const Place& place = socket.context<Place>();
+    return {{"room", place.room},
+            {"name", place.name},
+            {"socket", socket.id().value()}};
   }
 
   void join(WebSocketConnection& socket, const json& request) {
@@ -177,76 +197,87 @@ class Chat : public brigade::WebSocketWorker {
     const std::string* const key = textOf(request, "key");
     if (wanted == nullptr || where == nullptr ||
         (key != nullptr && key->size() > kMaxKey) ||
-        socket.context<Place>().room != nullptr) {
+        !socket.context<Place>().room.empty()) {
       refuse(socket);
     } else if (const auto why = problemWithName(*wanted); !why.empty()) {
       sendError(socket, "name", why);
     } else if (const auto whyNot = problemWithName(*where); !whyNot.empty()) {
       sendError(socket, "room", whyNot);
-    } else if (ChatRoom* const room = rooms_.open(*where)) {
-      enter(socket, *room, *wanted, key == nullptr ? std::string() : *key);
     } else {
-      sendError(socket, "room", "There are too many rooms.");
+      socket.context<Place>() = {*where, *wanted};
+      askToJoin(socket, key == nullptr ? std::string() : *key);
     }
   }
 
-  void enter(WebSocketConnection& socket, ChatRoom& room,
-             const std::string& wanted, const std::string& key) {
-    const ChatPerson* const there = room.find(wanted);
-    const bool isBack = there != nullptr && !key.empty() && there->key == key;
-    if (there != nullptr && !isBack) {
-      sendError(socket, "name", "Somebody in this room has that name.");
-      return;
-    }
-    if (!isBack && room.isFull()) {
-      sendError(socket, "room", "This room is full.");
-      return;
-    }
-    if (!isBack) {
-      tell(room, {{"type", "joined"}, {"name", wanted}});
-    } else if (WebSocketConnection* const old = findWebSocket(there->socket)) {
-      old->unsubscribe(room.name());
-      old->close(kTakenOver, "continued elsewhere");
-    }
-    room.enter(wanted, {socket.id(), key});
-    socket.context<Place>() = {&room, wanted};
-    socket.subscribe(room.name());
-    welcome(socket, room, wanted);
+  void askToJoin(WebSocketConnection& socket, const std::string& key) {
+    json person = own(socket);
+    person["key"] = key;
+    // What it says meanwhile waits.
+    socket.tcp().pauseRecv();
+    messenger().request(0, "join", person.dump(),
+                        [this, id = socket.id()](const Answer& answer) {
+                          WebSocketConnection* const asker = findWebSocket(id);
+                          if (asker != nullptr) onJoined(*asker, answer);
+                        });
   }
 
-  static void welcome(WebSocketConnection& socket, const ChatRoom& room,
-                      const std::string& own) {
-    json here = json::array();
-    for (const auto& [person, place] : room.people()) here.push_back(person);
-    json lines = json::array();
-    for (const ChatLine& line : room.lines()) lines.push_back(toJson(line));
-    send(socket, {{"type", "welcome"},
-                  {"room", room.name()},
-                  {"name", own},
-                  {"here", here},
-                  {"lines", lines}});
+  void onJoined(WebSocketConnection& socket, const Answer& answer) {
+    Place& place = socket.context<Place>();
+    socket.tcp().resumeRecv();
+    if (answer.status == Answer::Status::kOk) {
+      socket.subscribe(place.room);
+      socket.send(answer.value.view());
+    } else if (answer.status == Answer::Status::kError) {
+      place = {};
+      socket.send(answer.value.view());
+    } else {
+      socket.close(WebSocketCode::kTryAgainLater, "the chat is busy");
+    }
   }
 
   void say(WebSocketConnection& socket, const json& request) {
-    const auto& [room, own] = socket.context<Place>();
     const std::string* const id = textOf(request, "id");
     const std::string* const text = textOf(request, "text");
-    if (room == nullptr || id == nullptr || id->empty() ||
+    if (socket.context<Place>().room.empty() || id == nullptr || id->empty() ||
         id->size() > kMaxKey || text == nullptr) {
       refuse(socket);
     } else if (const auto why = problemWithLine(*text); !why.empty()) {
       sendError(socket, "text", why, *id);
-    } else if (const ChatLine* const known = room->find(own, *id)) {
-      // Sent again over a new connection: everybody else has it.
-      send(socket, toJson(*known));
     } else {
-      tell(*room, toJson(room->add({own, *id, *text, now()})));
+      json line = own(socket);
+      line["id"] = *id;
+      line["text"] = *text;
+      messenger().request(
+          0, "say", line.dump(),
+          [this, sender = socket.id(), id = *id](const Answer& answer) {
+            onSaid(sender, id, answer);
+          });
     }
   }
 
+  // The line itself comes as everybody hears it, by "tell".
+  void onSaid(ConnectionId sender, std::string_view id, const Answer& answer) {
+    WebSocketConnection* const socket = findWebSocket(sender);
+    if (socket == nullptr) return;
+    if (answer.status == Answer::Status::kRefused) {
+      sendError(*socket, "text", "The chat is busy. Say it again.", id);
+    } else if (answer.status == Answer::Status::kOk &&
+               !answer.value.view().empty()) {
+      socket->send(answer.value.view());
+    }
+  }
+
+  // Must not be lost: the name would stay taken.
+  void leave(const std::string& person) {
+    if (messenger().send(0, "leave", person) == Messenger::Result::kFull) {
+      left_.push_back(person);
+    }
+  }
+
+  std::optional<ChatHost> host_;  // of the master; the workers' copies rest
   brigade::HttpRouter router_;
   brigade::HttpResponse page_;
-  ChatRooms rooms_;
+  std::vector<std::string> left_;  // whom the master has not been told of
 };
 
 int main(int argc, char** argv) {

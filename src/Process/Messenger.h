@@ -10,7 +10,8 @@
 // with "brigade:". Data are bytes: none, any, up to kMaxData; over 64 KiB they
 // travel as SealedMemory, without a copy in the master.
 //
-// Letters from one process to one other arrive in their order, at most once.
+// Letters from one process to one other arrive in their order, at most once;
+// its questions, and its answers to request(), have their place among them.
 // What send() has taken arrives unless one of the two processes ends first.
 // Nobody waits for a process that does not read: past kWindow send() says
 // kFull, and onRoom() tells when there is room again.

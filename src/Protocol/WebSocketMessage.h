@@ -25,6 +25,7 @@ struct WebSocketCode {
   static constexpr std::uint16_t kPolicy = 1008;
   static constexpr std::uint16_t kTooBig = 1009;
   static constexpr std::uint16_t kInternalError = 1011;
+  static constexpr std::uint16_t kTryAgainLater = 1013;
 
   // Whether a close frame may carry it (RFC 6455, 7.4, and what is registered
   // since: 1012 to 1014).

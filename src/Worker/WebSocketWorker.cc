@@ -207,18 +207,22 @@ Drain WebSocketWorker::onDrain(TcpConnection& tcp) {
 // ---- Topics
 
 std::size_t WebSocketWorker::publish(std::string_view topic,
-                                     std::string_view text) {
-  return publish(topic, WebSocketMessage::text(text));
+                                     std::string_view text, Reach reach) {
+  return publish(topic, WebSocketMessage::text(text), reach);
 }
 
 std::size_t WebSocketWorker::publishBinary(std::string_view topic,
-                                           std::string_view bytes) {
-  return publish(topic, WebSocketMessage::binary(bytes));
+                                           std::string_view bytes,
+                                           Reach reach) {
+  return publish(topic, WebSocketMessage::binary(bytes), reach);
 }
 
 std::size_t WebSocketWorker::publish(std::string_view topic,
-                                     const WebSocketMessage& message) {
-  if (siblings_ != nullptr) publishToSiblings(topic, message);
+                                     const WebSocketMessage& message,
+                                     Reach reach) {
+  if (siblings_ != nullptr && reach == Reach::kAllProcesses) {
+    publishToSiblings(topic, message);
+  }
   return deliver(topic, message);
 }
 

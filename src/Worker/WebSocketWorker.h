@@ -76,13 +76,20 @@ class WebSocketWorker : public HttpWorker {
 
   // Null when it is closed. The pointer is good until the callback returns.
   WebSocketConnection* findWebSocket(ConnectionId id);
+  enum class Reach : std::uint8_t {
+    kAllProcesses,  // of this Worker
+    kThisProcess,   // for what comes to each by another way, in one order
+  };
   // To every subscriber of the topic in all processes of this Worker: at once
   // in this one, through the messenger in the others; in each it is framed, and
   // compressed, once. A process for which too much waits is left out
-  // (Messenger::Figures::unpublished). Returns how many in this process were
-  // sent it; the others here do not read, and it is dropped.
-  std::size_t publish(std::string_view topic, std::string_view text);
-  std::size_t publishBinary(std::string_view topic, std::string_view bytes);
+  // (Messenger::Figures::unpublished). What two processes publish may come in
+  // either order, and another one in each process. Returns how many in this
+  // process were sent it; the others here do not read, and it is dropped.
+  std::size_t publish(std::string_view topic, std::string_view text,
+                      Reach reach = Reach::kAllProcesses);
+  std::size_t publishBinary(std::string_view topic, std::string_view bytes,
+                            Reach reach = Reach::kAllProcesses);
 
  protected:
   void onMessage(TcpConnection& tcp, const Message& message) override;
@@ -100,7 +107,8 @@ class WebSocketWorker : public HttpWorker {
   void open(TcpConnection& tcp, const HttpRequest& request,
             const std::optional<WebSocketAgreement>& compression);
   void handle(WebSocketConnection& socket, const WebSocketMessage& message);
-  std::size_t publish(std::string_view topic, const WebSocketMessage& message);
+  std::size_t publish(std::string_view topic, const WebSocketMessage& message,
+                      Reach reach);
   void publishToSiblings(std::string_view topic,
                          const WebSocketMessage& message);
   void onPublished(std::string_view news);

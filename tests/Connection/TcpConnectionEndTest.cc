@@ -163,6 +163,8 @@ TEST_F(TcpConnectionEndTest,
   EXPECT_NE(fresh, old);
   EXPECT_EQ(table().find(old), nullptr);
   EXPECT_NE(table().find(fresh), nullptr);
+  EXPECT_EQ(ConnectionId::of(old.value()), old);
+  EXPECT_EQ(ConnectionId::of(fresh.value()), fresh);
   EXPECT_EQ(table().find(ConnectionId{}), nullptr);
   EXPECT_EQ(table().find(ConnectionId{4711, 1}), nullptr);
 }

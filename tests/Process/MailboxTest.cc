@@ -313,6 +313,29 @@ TEST_F(MailboxTest, ARequestHasTheAnswerOfItsResponderAlsoALateOne) {
   EXPECT_EQ(answers["never"], "error its handler went without an answer");
 }
 
+TEST_F(MailboxTest, AnswersAndLettersOfOneProcessArriveInTheirOrder) {
+  open(1);
+  std::string heard;
+  worker(1).on("letter", [&](const Letter& letter) { heard += letter.data; });
+  master().answer("question", [&](const Letter& letter, const Reply& reply) {
+    master().send(1, "letter", "a");
+    if (letter.data == "large") {
+      reply.send(std::string(200'000, 'B'));  // as SealedMemory
+    } else {
+      reply.send("b");
+    }
+    master().send(1, "letter", "c");
+  });
+  for (const char* size : {"small", "large", "small"}) {
+    worker(1).request(0, "question", size, [&](const Answer& answer) {
+      EXPECT_EQ(answer.status, Status::kOk);
+      heard += answer.value.view().front();
+    });
+  }
+  ASSERT_TRUE(until([&] { return heard.size() >= 9; }));
+  EXPECT_EQ(heard, "abcaBcabc");
+}
+
 TEST_F(MailboxTest, T11_MapHasTheFirstRespondersValueOfEveryWorkerByIndex) {
   open(4);
   for (unsigned i = 1; i <= 4; ++i) {

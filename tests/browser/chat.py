@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""examples/chat in two pages of a real browser, by keyboard: they talk, the
-worker process is killed while it owes an answer, both come back and talk again.
+"""examples/chat on its four processes, in two pages of a real browser, by
+keyboard: they talk from different worker processes, both of which are killed
+while one owes an answer, and the pages come back and talk again.
 
     tests/browser/chat.py CHAT_BINARY PICTURE_FOLDER
 
@@ -61,9 +62,14 @@ class Chat:
     def __exit__(self, *_):
         self.command("stop")
 
-    def worker(self):
-        """Its worker process, as status has it."""
-        return json.loads(self.command("status", "--json"))["workers"][0]
+    def workers(self):
+        """Its worker processes, as status has them."""
+        return json.loads(self.command("status", "--json"))["workers"]
+
+    def received(self):
+        """Bytes by process and connection."""
+        known = json.loads(self.command("connections", "--json"))
+        return {(one["pid"], one["id"]): one["bytesRead"] for one in known}
 
 
 class Page:
@@ -94,6 +100,9 @@ class Page:
         self.get(url)
         self.type(name + Keys.ENTER)
         self.wait("status", "Connected.")
+
+    def close(self):
+        self._look().close()
 
     def count(self, selector):
         return len(self._look().find_elements(By.CSS_SELECTOR, selector))
@@ -154,31 +163,63 @@ def talk(ada, bob, round_name):
     ada.wait("log", f"Bob: {round_name}: hello <b>Ada</b>")
 
 
-def check(chat, driver, pictures):
-    url = "http://" + chat.worker()["address"].split("://")[1]
-    ada, bob = Page(driver), Page(driver)
+def home(chat, page, text):
+    """The worker process that hears what the page says."""
+    before = chat.received()
+    page.type(text + Keys.ENTER)
+    for _ in range(1000):
+        grown = {pid for (pid, socket), size in chat.received().items()
+                 if (pid, socket) in before and size > before[pid, socket]}
+        if grown:
+            assert len(grown) == 1, grown
+            return grown.pop()
+    raise AssertionError("no process has heard " + text)
+
+
+def join_apart(chat, driver, url):
+    """Ada and Bob, in different processes; and which those are."""
+    ada = Page(driver)
     ada.join(url, "Ada")
-    bob.join(url, "Bob")
-    ada.wait("hereTitle", "Here (2)")
+    adas = home(chat, ada, "Where am I?")
+    for attempt in range(50):
+        bob = Page(driver)
+        bob.join(url, "Bob")
+        ada.wait("hereTitle", "Here (2)")
+        bobs = home(chat, bob, f"And I? ({attempt})")
+        if bobs != adas:
+            return ada, bob, (adas, bobs)
+        bob.close()
+        ada.wait("hereTitle", "Here (1)")
+    raise AssertionError("all connections are in one process")
+
+
+def check(chat, driver, pictures):
+    workers = chat.workers()
+    assert len(workers) == 4, workers
+    url = "http://" + workers[0]["address"].split("://")[1]
+    ada, bob, homes = join_apart(chat, driver, url)
     talk(ada, bob, "first")
     assert ada.count("#log b") == 0, "HTML of a line became the page's"
     complaints = driver.get_log("browser")
     assert not complaints, complaints
 
     # What she says to a process that answers no more is not lost.
-    before = chat.worker()["pid"]
-    os.kill(before, signal.SIGSTOP)
+    os.kill(homes[0], signal.SIGSTOP)
     ada.type("in between" + Keys.ENTER)
-    os.kill(before, signal.SIGKILL)
+    for pid in homes:
+        os.kill(pid, signal.SIGKILL)
     for page in ada, bob:
         page.wait("log", "Connected again.")
         page.wait("log", "Ada: in between")
         page.wait("hereTitle", "Here (2)")
     talk(ada, bob, "second")
-    assert chat.worker()["pid"] != before
+    assert not {worker["pid"] for worker in chat.workers()} & set(homes)
     for page in ada, bob:
         said = page.texts("#log .text")
-        assert len(said) == 5 == len(set(said)), said
+        assert said[-5:] == [
+            "first: hello Bob", "first: hello <b>Ada</b>", "in between",
+            "second: hello Bob", "second: hello <b>Ada</b>"], said
+        assert len(said) == len(set(said)), said
         assert page.count("#log .pending") == 0
 
     ada.emulate(900, 600, "light")

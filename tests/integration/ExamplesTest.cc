@@ -6,7 +6,12 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <fstream>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "tests/support/Program.h"
 #include "tests/support/TempDirectory.h"
@@ -29,6 +34,50 @@ TEST(ExamplesTest, ShoutAnswersInUpperCase) {
   shout.start({"--listen", "text://127.0.0.1:0"});
   EXPECT_EQ(nc(shout, "hello\\nworld\\n"), "HELLO\nWORLD\n");
   EXPECT_EQ(shout.status().at("workers").size(), 4u);
+}
+
+TEST(ExamplesTest, ClustersProcessesWorkAsOne) {
+  Program cluster(example("cluster"));
+  cluster.start({"--listen", "text://127.0.0.1:0"});
+  std::vector<std::unique_ptr<Wire>> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(std::make_unique<Wire>(cluster.port()));
+  }
+  // All at once, so that they are in each other's way.
+  for (const auto& client : clients) ASSERT_TRUE(client->send("add 5\n"));
+  std::set<std::string> sums;
+  for (const auto& client : clients) sums.insert(client->line().value_or(""));
+  EXPECT_EQ(sums, (std::set<std::string>{"5", "10", "15", "20", "25", "30",
+                                         "35", "40"}));
+  EXPECT_EQ(clients[0]->ask("sum"), "8");
+  std::set<std::string> doers;
+  for (int i = 0; i < 8; ++i) {
+    const std::string done = clients[0]->ask("job x").value_or("");
+    EXPECT_TRUE(done.starts_with("worker ") && done.ends_with(" did x"));
+    doers.insert(done);
+  }
+  EXPECT_EQ(doers.size(), 4u);
+  EXPECT_TRUE(
+      eventually([&] { return clients[0]->ask("program ping") == "PING"; }));
+  ASSERT_TRUE(clients[0]->send("tell hello\n"));
+  for (const auto& client : clients) EXPECT_EQ(client->line(), "hello");
+}
+
+TEST(ExamplesTest, ClusterKeepsItsSumWhenAWorkerIsKilled) {
+  Program cluster(example("cluster"));
+  cluster.start({"--listen", "text://127.0.0.1:0"});
+  EXPECT_EQ(Wire(cluster.port()).ask("add 7"), "7");
+  const std::vector<pid_t> old = cluster.workerPids();
+  for (const pid_t pid : old) ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] {
+    for (const pid_t pid : cluster.workerPids()) {
+      if (pid == 0 || std::find(old.begin(), old.end(), pid) != old.end()) {
+        return false;
+      }
+    }
+    return true;
+  }));
+  EXPECT_EQ(Wire(cluster.port()).ask("add 1"), "8");
 }
 
 TEST(ExamplesTest, EchoSpeaksWhateverItsAddressSays) {

@@ -6,15 +6,18 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "tests/integration/MessengerFixture.h"
 #include "tests/support/Program.h"
+#include "tests/support/TempDirectory.h"
 #include "tests/support/Wire.h"
 
 namespace brigade::test {
@@ -24,34 +27,16 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-class MessengerServing : public ::testing::Test {
+class MessengerServing : public MessengerFixture {
  protected:
-  void start(unsigned stations = 4, std::vector<std::string> environment = {}) {
-    environment.push_back("STATIONS=" + std::to_string(stations));
-    program.start({}, environment);
-  }
-  // What the worker process at that index says to a line.
-  std::string ask(unsigned index, const std::string& line) {
-    Wire wire(portOf(index));
-    return wire.ask(line).value_or("(it closed)");
-  }
-  // The master, through a worker.
-  std::string askMaster(const std::string& line, unsigned through = 1) {
-    return ask(through, "run 0 " + line);
-  }
-  std::uint16_t portOf(unsigned index) {
-    if (ports_.empty()) {
-      const nlohmann::json status = program.status();
-      for (const auto& worker : status.at("workers")) {
-        const std::string address = worker.at("address");
-        ports_.push_back(static_cast<std::uint16_t>(
-            std::stoul(address.substr(address.rfind(':') + 1))));
-      }
+  // How often a process has fallen asleep so far (proc(5)).
+  static std::uint64_t voluntarySwitches(pid_t pid) {
+    constexpr std::string_view kName = "voluntary_ctxt_switches:";
+    std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with(kName)) return std::stoul(line.substr(kName.size()));
     }
-    return ports_.at(index - 1);
-  }
-  static bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
+    return 0;
   }
   // The inodes of the sockets that a process has.
   static std::set<std::string> socketsOf(pid_t pid) {
@@ -66,25 +51,6 @@ class MessengerServing : public ::testing::Test {
     }
     return inodes;
   }
-  pid_t killWorker(unsigned index, int signal) {
-    const pid_t pid = program.workerPid(index);
-    ::kill(pid, signal);
-    return pid;
-  }
-  // The process at that index is another one, and is ready.
-  bool isReplaced(unsigned index, pid_t old) {
-    return eventually([&] {
-      const nlohmann::json worker =
-          program.status().at("workers").at(index - 1);
-      return worker.at("pid") != old && worker.at("pid") != 0 &&
-             (worker.at("state") == "ready" || worker.at("state") == "busy");
-    });
-  }
-
-  Program program{BRIGADE_MESSENGER_SUBJECT};
-
- private:
-  std::vector<std::uint16_t> ports_;
 };
 
 TEST_F(MessengerServing, C06_C07_EveryoneHearsOfDeathAndBirthOnceAndInOrder) {
@@ -295,6 +261,55 @@ TEST_F(MessengerServing, T09_OfAllThatStartOneRuns) {
   ASSERT_EQ(ask(1, "once other"), "asked");
   ASSERT_TRUE(eventually(
       [&] { return contains(askMaster("got boot"), "2 from 1: other"); }));
+}
+
+TEST_F(MessengerServing, T09_OfOneThatDiesInItAnotherRunsAndNoneAfterThat) {
+  const TempDirectory folder;
+  start(4, {"ONCE_FRAGILE=" + folder / "died"});
+  ASSERT_TRUE(
+      eventually([&] { return contains(askMaster("got boot"), "1 from "); }));
+  EXPECT_TRUE(std::filesystem::exists(folder / "died"));
+  // Whoever comes now asks again, and is told that it is done.
+  ASSERT_TRUE(isReplaced(4, killWorker(4, SIGKILL)));
+  for (unsigned i = 1; i <= 4; ++i) {
+    EXPECT_TRUE(contains(askMaster("got boot", i), "1 from "));
+  }
+}
+
+TEST_F(MessengerServing, T09_WithTheScopeOfAReloadItRunsOnceMoreAfterEach) {
+  start(3, {"ONCE_EACH_RELOAD=warm"});
+  for (int runs = 1; runs <= 3; ++runs) {
+    const std::string expected = std::to_string(runs) + " from ";
+    ASSERT_TRUE(eventually([&] {
+      return contains(askMaster("got boot"), expected);
+    })) << askMaster("got boot");
+    ASSERT_TRUE(isReplaced(2, killWorker(2, SIGKILL)));
+    EXPECT_TRUE(contains(askMaster("got boot", 2), expected));
+    if (runs == 3) break;
+    ASSERT_EQ(program.command({"reload"}).code, 0);
+  }
+}
+
+TEST_F(MessengerServing, X11_AfterMailToAllTheTreeSleeps) {
+  start(4);
+  ASSERT_EQ(ask(1, "map number 5000"), "1=ok(1) 2=ok(2) 3=ok(3) 4=ok(4) ");
+  ASSERT_EQ(ask(2, "set k v"), "done 1");
+  std::vector<pid_t> pids = program.workerPids();
+  pids.push_back(program.masterPid());
+  const auto sleeps = [&] {
+    std::vector<std::uint64_t> all;
+    for (const pid_t pid : pids) all.push_back(voluntarySwitches(pid));
+    return all;
+  };
+  // A second in which nobody wakes up at all.
+  std::vector<std::uint64_t> before = sleeps();
+  auto since = steady_clock::now();
+  EXPECT_TRUE(eventually([&] {
+    const auto now = sleeps();
+    if (now != before) since = steady_clock::now();
+    before = now;
+    return steady_clock::now() - since > seconds(2);
+  }));
 }
 
 TEST_F(MessengerServing, C11_C12_TheRingsSumReachesAllWorkers) {

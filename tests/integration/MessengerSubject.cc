@@ -5,7 +5,9 @@
 //   pid | to INDEX EVENT DATA | broadcast EVENT DATA | map EVENT MS |
 //   consume EVENT DATA | consume-again EVENT DATA | ring EVENT DATA |
 //   once KEY | got EVENT | members | news | run INDEX COMMAND |
-//   large INDEX BYTES | flood INDEX COUNT BYTES | last-words COUNT | room
+//   large INDEX BYTES | flood INDEX COUNT BYTES | last-words COUNT | room |
+//   set KEY VALUE [MS] | get KEY | erase KEY | storm KEY COUNT [BYTES] | write
+//   KEY | acknowledged | written
 //
 // An answer may come late; one that is asked of another process (run) is what
 // that one says. INDEX 0 is the master.
@@ -15,6 +17,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -31,6 +34,7 @@ using brigade::Answer;
 using brigade::Letter;
 using brigade::Member;
 using brigade::Messenger;
+using brigade::SharedState;
 
 std::string variable(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
@@ -47,6 +51,20 @@ std::string toText(Messenger::Result result) {
       return "nobody";
     case Messenger::Result::kStale:
       return "stale";
+  }
+  return "unknown";
+}
+
+std::string toText(SharedState::Outcome outcome) {
+  switch (outcome) {
+    case SharedState::Outcome::kDone:
+      return "done";
+    case SharedState::Outcome::kRefused:
+      return "refused";
+    case SharedState::Outcome::kFull:
+      return "full";
+    case SharedState::Outcome::kNoMaster:
+      return "no master";
   }
   return "unknown";
 }
@@ -147,8 +165,9 @@ using Say = std::function<void(const std::string&)>;
 // Does what a line says, in any process.
 class Interpreter {
  public:
-  void open(Messenger& messenger) {
+  void open(Messenger& messenger, SharedState& state) {
     messenger_ = &messenger;
+    state_ = &state;
     ear_.open(messenger);
     messenger.answer(
         "run", [this](const Letter& letter, const brigade::Reply& reply) {
@@ -190,7 +209,8 @@ class Interpreter {
     std::istringstream words(line);
     std::string command;
     words >> command;
-    if (!tell(command, words, say) && !ask(command, words, say)) {
+    if (!tell(command, words, say) && !ask(command, words, say) &&
+        !change(command, words, say)) {
       say("what is " + command + "?");
     }
   }
@@ -304,6 +324,72 @@ class Interpreter {
     return true;
   }
 
+  // The shared state.
+  bool change(const std::string& command, std::istringstream& words,
+              const Say& say) {
+    std::string key;
+    std::string value;
+    words >> key;
+    if (command == "set") {
+      SharedState::Terms terms;
+      std::size_t lifetime = 0;
+      if (words >> value && words >> lifetime) {
+        terms.lifetime = std::chrono::milliseconds(lifetime);
+      }
+      state_->set(key, value, terms, sayOutcome(say));
+    } else if (command == "erase") {
+      state_->erase(key, sayOutcome(say));
+    } else if (command == "get") {
+      const SharedState::Entry* const entry = state_->find(key);
+      say(entry == nullptr
+              ? "none"
+              : entry->value + " " + std::to_string(entry->version));
+    } else if (command == "storm") {
+      std::size_t count = 0;
+      std::size_t size = 0;
+      words >> count >> size;
+      storm(key, count, size, say);
+    } else if (command == "write") {
+      writing_ = key;
+      write();
+      say("writing");
+    } else if (command == "written") {
+      writing_.clear();
+      say(std::to_string(written_));
+    } else if (command == "acknowledged") {
+      say(std::to_string(written_));
+    } else {
+      return false;
+    }
+    return true;
+  }
+  static SharedState::OnOutcome sayOutcome(const Say& say) {
+    return [say](SharedState::Outcome outcome, std::uint64_t version) {
+      say(toText(outcome) + " " + std::to_string(version));
+    };
+  }
+  // So many values, all on their way at once.
+  void storm(const std::string& key, std::size_t count, std::size_t size,
+             const Say& say) {
+    for (std::size_t i = 1; i <= count; ++i) {
+      std::string value =
+          std::to_string(messenger_->self().index) + "." + std::to_string(i);
+      value.resize(std::max(value.size(), size), '.');
+      state_->set(key, value,
+                  i == count ? sayOutcome(say) : SharedState::OnOutcome());
+    }
+  }
+  // Counts up, each number when the one before is acknowledged.
+  void write() {
+    if (writing_.empty()) return;
+    const std::uint64_t number = written_ + 1;
+    state_->set(writing_, std::to_string(number),
+                [this, number](SharedState::Outcome, std::uint64_t) {
+                  written_ = number;
+                  write();
+                });
+  }
+
   std::string members() const {
     std::ostringstream text;
     for (const Member& member : messenger_->members()) {
@@ -349,8 +435,11 @@ class Interpreter {
   }
 
   Messenger* messenger_ = nullptr;
+  SharedState* state_ = nullptr;
   Ear ear_;
   std::size_t floods_ = 0;
+  std::string writing_;  // a key; empty: not
+  std::uint64_t written_ = 0;
 };
 
 class Station : public brigade::Worker {
@@ -361,15 +450,21 @@ class Station : public brigade::Worker {
   }
 
   void onMasterStart() override {
-    if (number_ == 1) inMaster_.open(messenger());
+    if (number_ == 1) inMaster_.open(messenger(), state());
   }
   void onWorkerStart() override {
-    interpreter_.open(messenger());
-    const std::string key = variable("ONCE_AT_START", "");
-    if (!key.empty()) {
-      messenger().runOnce(key,
-                          [this, key] { messenger().send(0, "boot", key); });
-    }
+    interpreter_.open(messenger(), state());
+    runOnce(variable("ONCE_AT_START", ""), Messenger::Scope::kServer);
+    runOnce(variable("ONCE_EACH_RELOAD", ""), Messenger::Scope::kReload);
+    const std::string fragile = variable("ONCE_FRAGILE", "");
+    if (fragile.empty()) return;
+    // The first one that runs it does not survive it.
+    messenger().runOnce("fragile", [this, fragile] {
+      if (::open(fragile.c_str(), O_CREAT | O_EXCL, 0600) >= 0) {
+        ::raise(SIGKILL);
+      }
+      messenger().send(0, "boot", "fragile");
+    });
   }
   void onMessage(brigade::TcpConnection& connection,
                  const brigade::Message& line) override {
@@ -380,6 +475,12 @@ class Station : public brigade::Worker {
   }
 
  private:
+  void runOnce(const std::string& key, Messenger::Scope scope) {
+    if (key.empty()) return;
+    messenger().runOnce(
+        key, [this, key] { messenger().send(0, "boot", key); }, scope);
+  }
+
   unsigned number_;
   Interpreter inMaster_;
   Interpreter interpreter_;
@@ -395,5 +496,7 @@ int main(int argc, char** argv) {
   for (unsigned i = 1; i <= count; ++i) {
     workers.push_back(&stations.emplace_back(i));
   }
-  return brigade::run(argc, argv, workers);
+  brigade::RunConfig config;
+  config.backoff.longest = config.backoff.first;
+  return brigade::run(argc, argv, workers, config);
 }

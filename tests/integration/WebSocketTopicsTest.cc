@@ -75,6 +75,33 @@ TEST_F(WebSocketTopics, WhatIsPublishedReachesTheSubscribersOfAllProcesses) {
   EXPECT_EQ(stranger.text(), "sync");
 }
 
+TEST_F(WebSocketTopics, WhatIsPublishedHereStaysInThisProcess) {
+  program.start({"--workers", "2"});
+  std::vector<WebClient> clients;
+  while (clients.size() < 100 && (clients.size() < 2 || connections()[0] == 0 ||
+                                  connections()[1] == 0)) {
+    clients.push_back(subscribed("news"));
+  }
+  const std::vector<std::uint64_t> there = connections();
+  WebClient publisher = open();
+  ASSERT_TRUE(publisher.sendText("here news one"));
+  const std::string told = publisher.text();
+  // The other process would have heard it before this one.
+  ASSERT_TRUE(publisher.sendText("pub news both"));
+  std::uint64_t heard = 0;
+  for (WebClient& client : clients) {
+    const std::string first = client.text();
+    if (first != "one") {
+      EXPECT_EQ(first, "both");
+      continue;
+    }
+    ++heard;
+    EXPECT_EQ(client.text(), "both");
+  }
+  EXPECT_EQ(told, "told " + std::to_string(heard));
+  EXPECT_TRUE(heard == there[0] || heard == there[1]) << heard;
+}
+
 TEST_F(WebSocketTopics, AProcessThatIsKilledTakesItsOwnSubscribersOnly) {
   program.start({"--workers", "2"});
   std::vector<WebClient> clients;

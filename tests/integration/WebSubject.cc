@@ -4,8 +4,9 @@
 //   GET /users/:id, /files/*path, ...      the router's; see route()
 //   GET /late/MS, /throw, /half, /twice, /address, /never
 //   POST /size (streamed), /body
-//   text: "sub TOPIC", "unsub TOPIC", "pub TOPIC TEXT", "throw", "close CODE",
-//   "big BYTES", "cost TOPIC TEXT" (what a pub costs), "heap" (bytes of it),
+//   text: "sub TOPIC", "unsub TOPIC", "pub TOPIC TEXT", "here TOPIC TEXT" (a
+//   pub in this process only), "throw", "close CODE", "big BYTES",
+//   "cost TOPIC TEXT" (what a pub costs), "heap" (bytes of it),
 //   "when-full TOPIC" (onBufferFull leaves it and publishes there); anything
 //   else comes back
 //
@@ -93,6 +94,11 @@ class WebSubject : public brigade::WebSocketWorker {
     } else if (verb == "pub") {
       const auto end = rest.find(' ');
       const auto told = publish(rest.substr(0, end), rest.substr(end + 1));
+      socket.send("told " + std::to_string(told));
+    } else if (verb == "here") {
+      const auto end = rest.find(' ');
+      const auto told = publish(rest.substr(0, end), rest.substr(end + 1),
+                                Reach::kThisProcess);
       socket.send("told " + std::to_string(told));
     } else if (verb == "cost") {
       const auto end = rest.find(' ');

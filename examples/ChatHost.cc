@@ -1,0 +1,152 @@
+#include "ChatHost.h"
+
+#include <chrono>
+#include <utility>
+
+namespace {
+
+using brigade::Letter;
+using brigade::Member;
+using brigade::Reply;
+using nlohmann::json;
+
+std::int64_t now() {
+  using std::chrono::milliseconds;
+  const auto time = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<milliseconds>(time).count();
+}
+
+json toJson(const ChatLine& line) {
+  return {{"type", "line"},
+          {"from", line.from},
+          {"id", line.id},
+          {"text", line.text},
+          {"time", line.time}};
+}
+
+json welcome(const ChatRoom& room, const std::string& own) {
+  json here = json::array();
+  for (const auto& [name, person] : room.people()) here.push_back(name);
+  json lines = json::array();
+  for (const ChatLine& line : room.lines()) lines.push_back(toJson(line));
+  return {{"type", "welcome"},
+          {"room", room.name()},
+          {"name", own},
+          {"here", here},
+          {"lines", lines}};
+}
+
+std::string error(std::string_view about, std::string_view text) {
+  return json({{"type", "error"}, {"about", about}, {"text", text}}).dump();
+}
+
+ChatProcess processOf(const Member& member) {
+  return {member.index, member.generation};
+}
+
+ChatSeat seatOf(const Letter& letter, const json& request) {
+  return {processOf(letter.from), request.at("socket")};
+}
+
+}  // namespace
+
+ChatHost::ChatHost(brigade::Messenger& messenger) : messenger_(messenger) {
+  messenger_.answer("join", [this](const Letter& letter, const Reply& reply) {
+    join(letter, reply);
+  });
+  messenger_.answerWith("say",
+                        [this](const Letter& letter) { return say(letter); });
+  messenger_.on("leave", [this](const Letter& letter) { leave(letter); });
+  messenger_.onOffline([this](const Member& member, std::string_view) {
+    forget(processOf(member));
+  });
+  messenger_.onRoom([this](unsigned index) { onRoom(index); });
+}
+
+void ChatHost::join(const Letter& letter, const Reply& reply) {
+  const json request = json::parse(letter.data);
+  const std::string name = request.at("name");
+  const std::string key = request.at("key");
+  ChatRoom* const room = rooms_.open(request.at("room"));
+  if (room == nullptr) {
+    reply.fail(error("room", "There are too many rooms."));
+    return;
+  }
+  const ChatPerson* const there = room->find(name);
+  const bool isBack = there != nullptr && !key.empty() && there->key == key;
+  if (there != nullptr && !isBack) {
+    reply.fail(error("name", "Somebody in this room has that name."));
+    return;
+  }
+  if (isBack) {
+    post(there->seat.process, "replaced", std::to_string(there->seat.socket));
+  } else if (room->isFull()) {
+    reply.fail(error("room", "This room is full."));
+    return;
+  } else {
+    tell(*room, {{"type", "joined"}, {"name", name}});
+  }
+  room->enter(name, {seatOf(letter, request), key});
+  reply.send(welcome(*room, name).dump());
+}
+
+std::string ChatHost::say(const Letter& letter) {
+  const json said = json::parse(letter.data);
+  const std::string name = said.at("name");
+  const std::string id = said.at("id");
+  ChatRoom* const room = rooms_.find(said.at("room").get<std::string>());
+  // Somebody who has come back elsewhere says it there again.
+  if (room == nullptr || !room->sits(name, seatOf(letter, said))) return {};
+  // Sent again over a new connection: everybody else has it.
+  const ChatLine* const known = room->find(name, id);
+  if (known != nullptr) return toJson(*known).dump();
+  tell(*room, toJson(room->add({name, id, said.at("text"), now()})));
+  return {};
+}
+
+void ChatHost::leave(const Letter& letter) {
+  const json request = json::parse(letter.data);
+  const std::string name = request.at("name");
+  ChatRoom* const room = rooms_.find(request.at("room").get<std::string>());
+  if (room != nullptr && room->sits(name, seatOf(letter, request))) {
+    remove(*room, name);
+  }
+}
+
+// The process has ended, and could perhaps not say who has left.
+void ChatHost::forget(const ChatProcess& process) {
+  behind_.erase(process);
+  for (ChatRoom& room : rooms_.all()) {
+    for (const std::string& name : room.peopleAt(process)) remove(room, name);
+  }
+}
+
+void ChatHost::remove(ChatRoom& room, const std::string& name) {
+  room.leave(name);
+  tell(room, {{"type", "left"}, {"name", name}});
+}
+
+void ChatHost::tell(const ChatRoom& room, const json& message) {
+  const std::string letter = room.name() + '\n' + message.dump();
+  for (const ChatProcess& process : room.processes()) {
+    post(process, "tell", letter);
+  }
+}
+
+void ChatHost::post(const ChatProcess& process, std::string_view event,
+                    std::string_view data) {
+  if (behind_.contains(process)) return;
+  const Member member{.index = process.index, .generation = process.generation};
+  const auto result = messenger_.send(member, event, data);
+  if (result == brigade::Messenger::Result::kFull) behind_.insert(process);
+}
+
+void ChatHost::onRoom(unsigned index) {
+  for (const ChatProcess& process : std::exchange(behind_, {})) {
+    if (process.index == index) {
+      post(process, "missed", {});
+    } else {
+      behind_.insert(process);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+#pragma once
+
+// ChatHost: the half of the chat that is in the master. It has the rooms: so
+// there is one of each, one order of what happens there, and no worker process
+// takes them along when it dies.
+//
+// A worker process tells it, as JSON, of one of its connections ("socket"):
+//   request "join"   {"room","name","key","socket"}
+//           answer: the welcome, or it fails: the error; for that connection
+//   request "say"    {"room","name","socket","id","text"}
+//           answer: the line, when it was known already, or else nothing
+//   letter  "leave"  {"room","name","socket"}
+// and hears
+//   letter  "tell"      ROOM, a newline (no name has one), a message for
+//                       everybody there
+//   letter  "replaced"  SOCKET: whose person has come back over another
+//   letter  "missed"    some of all this was lost on the way to the process
+//
+// The answer to "join" stands among the "tell" at the place where the person
+// came in: who subscribes then has every line once, here or in the welcome.
+
+#include <brigade/brigade.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "ChatRooms.h"
+
+class ChatHost {
+ public:
+  // In the master, whose messenger this is and outlives it.
+  explicit ChatHost(brigade::Messenger& messenger);
+  ChatHost(const ChatHost&) = delete;
+  ChatHost& operator=(const ChatHost&) = delete;
+
+ private:
+  void join(const brigade::Letter& letter, const brigade::Reply& reply);
+  std::string say(const brigade::Letter& letter);
+  void leave(const brigade::Letter& letter);
+  void forget(const ChatProcess& process);
+
+  void remove(ChatRoom& room, const std::string& name);
+  void tell(const ChatRoom& room, const nlohmann::json& message);
+  void post(const ChatProcess& process, std::string_view event,
+            std::string_view data);
+  void onRoom(unsigned index);
+
+  brigade::Messenger& messenger_;
+  ChatRooms rooms_;
+  // For whom too much waits. They get nothing more until there is room to say
+  // that they have missed something: a line behind a gap would be worse.
+  std::set<ChatProcess> behind_;
+};
