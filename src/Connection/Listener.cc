@@ -15,6 +15,8 @@
 #include <memory>
 #include <system_error>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade {
 namespace {
 
@@ -234,6 +236,13 @@ void Listener::steerGroup(const Listener& member, unsigned count) {
   const sock_fprog program = {3, code};
   ::setsockopt(member.fd(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
                sizeof program);
+}
+
+Listener::Listener(detail::Archive& archive) { carry(archive); }
+
+void Listener::carry(detail::Archive& archive) {
+  archive(address_.protocol, address_.family, address_.host, address_.port,
+          address_.path, fd_, inode_);
 }
 
 void Listener::removeFile() {

@@ -16,6 +16,9 @@
 #include "brigade/Events/FileDescriptor.h"
 
 namespace brigade {
+namespace detail {
+class Archive;
+}  // namespace detail
 
 // "cannot listen on tcp://0.0.0.0:80: Address already in use".
 class CannotListen : public std::runtime_error {
@@ -59,6 +62,10 @@ class Listener {
   // A copy of a listener's descriptor that another process has sent.
   Listener(const Listener& like, FileDescriptor fd)
       : address_(like.address_), fd_(std::move(fd)) {}
+
+  // One that another image of this process had, over execve(2).
+  explicit Listener(detail::Archive& archive);
+  void carry(detail::Archive& archive);
 
   Listener(Listener&&) = default;
   Listener& operator=(Listener&&) = default;

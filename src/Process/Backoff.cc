@@ -1,5 +1,7 @@
 #include "brigade/Process/Backoff.h"
 
+#include "brigade/Events/detail/Archive.h"
+
 #include <algorithm>
 
 namespace brigade {
@@ -18,5 +20,7 @@ void Backoff::reset() {
   next_ = Duration::zero();
   deaths_ = 0;
 }
+
+void Backoff::carry(detail::Archive& archive) { archive(next_, deaths_); }
 
 }  // namespace brigade

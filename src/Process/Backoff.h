@@ -7,6 +7,9 @@
 #include <chrono>
 
 namespace brigade {
+namespace detail {
+class Archive;
+}  // namespace detail
 
 struct BackoffPolicy {
   std::chrono::milliseconds first{100};
@@ -32,6 +35,8 @@ class Backoff {
   }
   unsigned deaths() const { return deaths_; }  // young ones, in a row
   void reset();
+
+  void carry(detail::Archive& archive);
 
  private:
   BackoffPolicy policy_;

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade {
 namespace {
 
@@ -228,6 +230,15 @@ void Channel::drain() {
 void Channel::closeInChild() {
   fd_.reset();
   queue_.clear();
+}
+
+void Channel::Waiting::carry(detail::Archive& archive) {
+  archive(bytes, descriptor, frames);
+}
+
+void Channel::carry(detail::Archive& archive) {
+  archive(queue_, queuedBytes_, taken_, left_);
+  if (!queue_.empty()) watchFor(Interest::kReadWrite);
 }
 
 void Channel::finish(std::chrono::milliseconds patience) {

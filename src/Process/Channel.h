@@ -25,6 +25,9 @@
 struct iovec;
 
 namespace brigade {
+namespace detail {
+class Archive;
+}  // namespace detail
 
 // What a frame is for. Below kFirstOfProgram: between a Supervisor
 // and its child; from there on whoever uses both ends decides.
@@ -109,6 +112,10 @@ class Channel final : private Watcher {
   // descriptors that wait to be sent.
   void closeInChild();
 
+  // Over execve(2): what waits, and what has been counted. The descriptor is
+  // its owner's to carry.
+  void carry(detail::Archive& archive);
+
   int fd() const { return fd_.get(); }
   std::size_t queuedBytes() const { return queuedBytes_; }
 
@@ -119,6 +126,8 @@ class Channel final : private Watcher {
     std::string bytes;  // headers and payloads
     FileDescriptor descriptor;
     unsigned frames;
+
+    void carry(detail::Archive& archive);
   };
 
   void onReady(Ready ready) override;

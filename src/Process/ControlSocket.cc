@@ -7,13 +7,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <list>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "brigade/Events/FileDescriptor.h"
+#include "brigade/Events/detail/Archive.h"
 
 namespace brigade {
 namespace {
@@ -92,9 +95,10 @@ bool isTrusted(int fd) {
 // the socket's list until its end, and by the replies.
 class ControlSocket::Reply::Client final : public Watcher {
  public:
-  Client(EventInterface& loop, FileDescriptor fd, const Handler& handler,
-         std::function<void(Client*)> onGone)
+  Client(EventInterface& loop, std::uint64_t id, FileDescriptor fd,
+         const Handler& handler, std::function<void(Client*)> onGone)
       : loop_(loop),
+        id_(id),
         fd_(std::move(fd)),
         handler_(handler),
         onGone_(std::move(onGone)) {
@@ -125,6 +129,28 @@ class ControlSocket::Reply::Client final : public Watcher {
   void finish() {
     finished_ = true;
     if (out_.empty()) end();
+  }
+
+  std::uint64_t id() const { return id_; }
+
+  // A client of another image: as one that has come just now.
+  void carry(detail::Archive& archive) {
+    std::string left = out_.substr(sent_);
+    archive(request_, left, asked_, inputEnded_, finished_);
+    if (!archive.isReading()) return;
+    out_ = std::move(left);
+    if (asked_ && out_.empty()) waitNoLonger();
+    watch();
+  }
+  int fd() const { return fd_.get(); }
+
+  // The first reply to a request.
+  Reply reply() {
+    Reply reply;
+    // The last copy of the reply finishes the client, which lives in the list.
+    reply.client_ = std::shared_ptr<Client>(
+        this, [keep = self.lock()](Client* client) { client->finish(); });
+    return reply;
   }
 
   // In a child, or at the end: no word to anybody.
@@ -229,6 +255,7 @@ class ControlSocket::Reply::Client final : public Watcher {
   }
 
   EventInterface& loop_;
+  std::uint64_t id_;
   FileDescriptor fd_;
   const Handler& handler_;
   std::function<void(Client*)> onGone_;
@@ -248,11 +275,7 @@ class ControlSocket::Reply::Client final : public Watcher {
 void ControlSocket::Reply::Client::ask(const std::string& request) {
   asked_ = true;
   waitNoLonger();
-  Reply reply;
-  // The last copy of the reply finishes the client, which lives in the list.
-  reply.client_ = std::shared_ptr<Client>(
-      this, [keep = self.lock()](Client* client) { client->finish(); });
-  handler_(request, std::move(reply));
+  handler_(request, reply());
 }
 
 void ControlSocket::Reply::line(std::string_view text) const {
@@ -260,6 +283,8 @@ void ControlSocket::Reply::line(std::string_view text) const {
 }
 
 bool ControlSocket::Reply::gone() const { return client_->gone(); }
+
+std::uint64_t ControlSocket::Reply::id() const { return client_->id(); }
 
 class ControlSocket::Impl final : public Watcher {
  public:
@@ -270,6 +295,45 @@ class ControlSocket::Impl final : public Watcher {
         fd_(listenAt(path_)),
         inode_(inodeOf(path_)) {
     loop_.add(fd_.get(), Interest::kRead, *this);
+  }
+
+  Impl(EventInterface& loop, detail::Archive& archive, Handler handler)
+      : loop_(loop), handler_(std::move(handler)) {
+    archive(path_, fd_, inode_, nextId_);
+    loop_.add(fd_.get(), Interest::kRead, *this);
+    std::uint32_t clients = 0;
+    archive(clients);
+    for (std::uint32_t i = 0; i < clients; ++i) {
+      std::uint64_t id = 0;
+      archive(id);
+      archive(add(id, archive.readDescriptor()));
+    }
+  }
+
+  void carry(detail::Archive& archive) {
+    archive(path_, fd_, inode_, nextId_);
+    std::vector<std::shared_ptr<Client>> there;
+    for (const auto& client : clients_) {
+      if (!client->gone()) there.push_back(client);
+    }
+    auto clients = static_cast<std::uint32_t>(there.size());
+    archive(clients);
+    for (const auto& client : there) {
+      std::uint64_t id = client->id();
+      archive(id);
+      archive.write(client->fd());
+      archive(*client);
+    }
+  }
+
+  Reply replyTo(std::uint64_t id) {
+    const auto found =
+        std::find_if(clients_.begin(), clients_.end(),
+                     [&](const auto& client) { return client->id() == id; });
+    if (found == clients_.end()) {
+      throw detail::BadArchive("a client of the control socket is missing");
+    }
+    return (*found)->reply();
   }
 
   ~Impl() {
@@ -298,11 +362,16 @@ class ControlSocket::Impl final : public Watcher {
       return;
     }
     if (!isTrusted(socket.get()) || clients_.size() >= kMaxClients) return;
+    add(nextId_++, std::move(socket));
+  }
+
+  Client& add(std::uint64_t id, FileDescriptor socket) {
     auto client =
-        std::make_shared<Client>(loop_, std::move(socket), handler_,
+        std::make_shared<Client>(loop_, id, std::move(socket), handler_,
                                  [this](Client* gone) { forget(gone); });
     client->self = client;
     clients_.push_back(std::move(client));
+    return *clients_.back();
   }
 
   // Level-triggered: without a pause it would spin.
@@ -322,6 +391,7 @@ class ControlSocket::Impl final : public Watcher {
   Handler handler_;
   FileDescriptor fd_;
   ino_t inode_;  // of the file, which may have been replaced
+  std::uint64_t nextId_ = 1;
   TimerId retry_{};
   std::list<std::shared_ptr<Client>> clients_;
 };
@@ -331,7 +401,17 @@ ControlSocket::ControlSocket(EventInterface& loop, std::string path,
     : impl_(std::make_unique<Impl>(loop, std::move(path), std::move(handler))) {
 }
 
+ControlSocket::ControlSocket(EventInterface& loop, detail::Archive& archive,
+                             Handler handler)
+    : impl_(std::make_unique<Impl>(loop, archive, std::move(handler))) {}
+
 ControlSocket::~ControlSocket() = default;
+
+void ControlSocket::carry(detail::Archive& archive) { impl_->carry(archive); }
+
+ControlSocket::Reply ControlSocket::replyTo(std::uint64_t id) {
+  return impl_->replyTo(id);
+}
 
 void ControlSocket::closeInChild() { impl_->closeInChild(); }
 

@@ -14,6 +14,9 @@
 #include "brigade/Events/EventInterface.h"
 
 namespace brigade {
+namespace detail {
+class Archive;
+}  // namespace detail
 
 class ControlSocket {
  public:
@@ -24,6 +27,8 @@ class ControlSocket {
    public:
     void line(std::string_view text) const;  // appends "\n"
     bool gone() const;                       // the client hung up
+    // Of the client, among those of its socket: see ControlSocket::replyTo().
+    std::uint64_t id() const;
 
    private:
     friend class ControlSocket;
@@ -38,6 +43,15 @@ class ControlSocket {
   // path, EADDRINUSE where something else lies or a live socket listens.
   ControlSocket(EventInterface& loop, std::string path, Handler handler);
   ~ControlSocket();  // removes the file, unless closed in a child
+
+  // What another image of this process had, over execve(2): the socket, and
+  // clients that wait. Throws detail::BadArchive.
+  ControlSocket(EventInterface& loop, detail::Archive& archive,
+                Handler handler);
+  void carry(detail::Archive& archive);
+  // To a client that was carried: the first copy. Whoever waits for nothing of
+  // the kind is gone with the last reply, as ever.
+  Reply replyTo(std::uint64_t id);
 
   void closeInChild();
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "brigade/Events/ExceptionText.h"
+#include "brigade/Events/detail/Archive.h"
 #include "brigade/Process/SealedMemory.h"
 
 namespace brigade {
@@ -60,7 +61,9 @@ class Mailbox::Answering final : public Reply::Carrier {
       : box_(std::move(box)),
         question_(question),
         asker_(asker),
-        correlation_(correlation) {}
+        correlation_(correlation) {
+    ++(*box_.lock())->owedAnswers_;
+  }
   ~Answering() override {
     try {
       carry(Status::kError, "its handler went without an answer");
@@ -72,6 +75,7 @@ class Mailbox::Answering final : public Reply::Carrier {
     if (std::exchange(answered_, true)) return;
     const auto box = box_.lock();
     if (box) {
+      --(*box)->owedAnswers_;
       (*box)->answerTo(question_, asker_, correlation_, status, data);
     }
   }
@@ -213,6 +217,21 @@ void Mailbox::answer(std::string_view event, Responder responder) {
 
 void Mailbox::setDispatcher(Dispatcher dispatcher) {
   dispatcher_ = std::move(dispatcher);
+}
+
+void Mailbox::Parcel::carry(detail::Archive& archive) {
+  archive(mail.op, mail.code, mail.from, mail.correlation, mail.size, name,
+          data, sealed);
+  mail.descriptor = sealed.get();
+}
+
+void Mailbox::Peer::carry(detail::Archive& archive) {
+  archive(member.index, member.generation, member.pid, member.group, standing,
+          outstanding, wanted, waiting);
+}
+
+void Mailbox::carry(detail::Archive& archive) {
+  archive(workers_, peers_, nextQuestion_);
 }
 
 // ---- Out

@@ -56,6 +56,15 @@ class Mailbox final : public Messenger {
   void drain();
   void setWorkers(unsigned workers) { workers_ = workers; }
 
+  // What this process has sent to itself arrives now, not at the end of the
+  // turn.
+  void deliverLocal();
+  // Others wait for so many answers of this process.
+  std::size_t owedAnswers() const { return owedAnswers_; }
+  // In the master, over execve(2): who the others are and what waits for them.
+  // Questions of its own end with the program that has asked them.
+  void carry(detail::Archive& archive);
+
   // Whether that Worker has other processes that are ready.
   bool hasOthers(unsigned group) const;
   // To the other ready processes of that Worker, for brigade itself: what
@@ -106,6 +115,8 @@ class Mailbox final : public Messenger {
     std::string name = {};
     std::string data = {};
     FileDescriptor sealed = {};
+
+    void carry(detail::Archive& archive);
   };
   // Another process: what it is, and what of ours has not left for it.
   struct Peer {
@@ -114,6 +125,8 @@ class Mailbox final : public Messenger {
     std::size_t outstanding = 0;
     bool wanted = false;              // somebody was told kFull
     std::deque<Parcel> waiting = {};  // what cannot be refused
+
+    void carry(detail::Archive& archive);
   };
   struct Listener {
     HandlerId id;
@@ -163,7 +176,6 @@ class Mailbox final : public Messenger {
   void sendWaiting(Peer& peer);
   Result sendToSelf(Op op, unsigned to, std::uint64_t correlation,
                     std::string_view event, std::string_view data);
-  void deliverLocal();
   void answerTo(Op question, const Place& asker, std::uint64_t correlation,
                 Answer::Status status, std::string_view data);
 
@@ -219,6 +231,7 @@ class Mailbox final : public Messenger {
   std::vector<OnOffline> onOffline_;
   std::vector<OnRoom> onRoom_;
   OnPublished onPublished_;
+  std::size_t owedAnswers_ = 0;
   std::set<std::string, std::less<>> reported_;  // events without a handler
   Figures figures_;
   // For those that may outlive us.

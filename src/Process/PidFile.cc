@@ -11,6 +11,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade {
 namespace {
 
@@ -64,6 +66,10 @@ PidFile::PidFile(std::string path) : path_(std::move(path)) {
   ::fchmod(fd_.get(), 0600);  // of a stale one, made by an older version
   write();
 }
+
+PidFile::PidFile(detail::Archive& archive) { carry(archive); }
+
+void PidFile::carry(detail::Archive& archive) { archive(path_, fd_); }
 
 PidFile::~PidFile() {
   if (fd_) ::unlink(path_.c_str());

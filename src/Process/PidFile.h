@@ -14,6 +14,9 @@
 #include "brigade/Events/FileDescriptor.h"
 
 namespace brigade {
+namespace detail {
+class Archive;
+}  // namespace detail
 
 // "already running as pid 812 (/run/shout/shout.pid)".
 class AlreadyRunning : public std::runtime_error {
@@ -33,6 +36,10 @@ class PidFile {
   // or std::system_error naming the path.
   explicit PidFile(std::string path);
   ~PidFile();  // removes the file, unless closed in a child
+
+  // What another image of this process held, over execve(2): with its lock.
+  explicit PidFile(detail::Archive& archive);
+  void carry(detail::Archive& archive);
 
   void closeInChild();
 

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade {
 namespace {
 
@@ -76,6 +78,11 @@ void ProgramChannel::watch() {
   } else {
     loop_.del(fd_.get());
   }
+}
+
+void ProgramChannel::carry(detail::Archive& archive) {
+  archive(queue_, queuedBytes_);
+  if (archive.isReading() && fd_) watch();
 }
 
 // ---- To the program

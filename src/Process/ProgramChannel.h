@@ -16,6 +16,9 @@
 #include "brigade/Process/Program.h"
 
 namespace brigade {
+namespace detail {
+class Archive;
+}  // namespace detail
 
 // None of these may destroy the channel.
 class ProgramChannelHandler {
@@ -48,6 +51,10 @@ class ProgramChannel final : private Watcher {
 
   // Delivers the last words of a dead program, and closes.
   void drain();
+
+  // Over execve(2): what waits. The descriptor is its owner's to carry.
+  void carry(detail::Archive& archive);
+  int fd() const { return fd_.get(); }
 
   // In a child that inherited this end: closes its copy.
   void closeInChild() { fd_.reset(); }

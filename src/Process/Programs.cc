@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "brigade/Events/detail/Archive.h"
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Process/detail/Fork.h"
 #include "brigade/Process/detail/PreparedProgram.h"
@@ -152,22 +153,89 @@ void Programs::startLater(Slot& slot, Clock::duration served) {
   const Clock::duration wait = slot.backoff.onDeath(served);
   slot.state = ProgramState::kBackoff;
   slot.restartAt = Clock::now() + wait;
-  slot.restart = loop_.add(wait, Repeat::kOnce, [this, &slot] {
-    ++slot.restarts;
-    launch(slot);
-  });
+  startAt(slot);
+}
+
+void Programs::startAt(Slot& slot) {
+  const Clock::duration left = slot.restartAt - Clock::now();
+  slot.restart = loop_.add(std::max(left, Clock::duration::zero()),
+                           Repeat::kOnce, [this, &slot] {
+                             ++slot.restarts;
+                             launch(slot);
+                           });
+}
+
+void Programs::openChannel(Slot& slot) {
+  slot.channel = std::make_unique<ProgramChannel>(
+      loop_, std::move(slot.channelEnd),
+      slot.program->settings.maxMessagesPerSecond, slot);
 }
 
 void Programs::onStarted(Slot& slot, std::string_view pid) {
   std::from_chars(pid.data(), pid.data() + pid.size(), slot.pid);
   slot.since = Clock::now();
-  slot.channel = std::make_unique<ProgramChannel>(
-      loop_, std::move(slot.channelEnd),
-      slot.program->settings.maxMessagesPerSecond, slot);
+  openChannel(slot);
   // Its end may have been asked for meanwhile.
   if (!slot.guard->isEnding()) slot.state = ProgramState::kRunning;
   slot.guard->becameReady();
   handler_.onProgramStart(slot.view());
+}
+
+// ---- Over execve(2)
+
+void ProgramSlot::carry(detail::Archive& archive) {
+  bool hasStatus = status.has_value();
+  archive(state, pid, hasStatus, failedForGood, startAgain, backoff, restartAt,
+          since, restarts, messages, badMessages, lastExit);
+  if (!hasStatus) return;
+  if (!status) status.emplace();
+  archive(status->code, status->signal, status->core);
+}
+
+void Programs::carry(detail::Archive& archive) {
+  auto size = static_cast<std::uint32_t>(slots_.size());
+  archive(size);
+  for (std::uint32_t i = 0; i < size; ++i) {
+    std::string name = archive.isReading() ? "" : slots_[i]->name();
+    archive(name);
+    const auto found = std::find_if(
+        slots_.begin(), slots_.end(),
+        [&](const auto& slot) { return slot->name() == name; });
+    if (found == slots_.end()) {
+      throw detail::BadArchive("there is no program " + name + " any more");
+    }
+    carrySlot(archive, **found);
+  }
+}
+
+void Programs::carrySlot(detail::Archive& archive, Slot& slot) {
+  archive(slot);
+  bool isGuarded = slot.guard != nullptr;
+  bool isOpen = slot.channel != nullptr;
+  archive(isGuarded, isOpen);
+  if (isGuarded) carryGuard(archive, slot);
+  if (archive.isReading()) {
+    slot.channelEnd = archive.readDescriptor();
+    if (isOpen) openChannel(slot);
+  } else {
+    archive.write(isOpen ? slot.channel->fd() : slot.channelEnd.get());
+  }
+  if (isOpen) archive(*slot.channel);
+  if (!archive.isReading() || slot.state != ProgramState::kBackoff) return;
+  startAt(slot);
+}
+
+void Programs::carryGuard(detail::Archive& archive, Slot& slot) {
+  pid_t pid = slot.guard ? slot.guard->pid() : 0;
+  archive(pid);
+  if (archive.isReading()) {
+    detail::ChildHandler& handler = *this;
+    slot.guard = std::make_unique<Child>(loop_, handler, pid,
+                                         archive.readDescriptor(), 1, 0);
+  } else {
+    archive.write(slot.guard->channel().fd());
+  }
+  archive(*slot.guard);
 }
 
 // ---- What a guard says

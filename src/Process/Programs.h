@@ -27,6 +27,7 @@
 
 namespace brigade {
 namespace detail {
+class Archive;
 struct PreparedProgram;
 struct ProgramSlot;
 }  // namespace detail
@@ -107,6 +108,10 @@ class Programs final : public ProgramPost, private detail::ChildHandler {
   void reload();
   void reopenLogs();
 
+  // Over execve(2), by which guards stay children. Reading: instead of start(),
+  // with programs of the same names.
+  void carry(detail::Archive& archive);
+
   Result send(std::string_view program, std::string_view event,
               std::string_view data) override;
 
@@ -128,6 +133,10 @@ class Programs final : public ProgramPost, private detail::ChildHandler {
   int runGuard(Slot& slot, pid_t master, FileDescriptor channel,
                FileDescriptor program);
   void startLater(Slot& slot, Clock::duration served);
+  void startAt(Slot& slot);
+  void carrySlot(detail::Archive& archive, Slot& slot);
+  void carryGuard(detail::Archive& archive, Slot& slot);
+  void openChannel(Slot& slot);
   void onStarted(Slot& slot, std::string_view pid);
   void onBadMessage(Slot& slot, std::string_view reason);
   void onEnd(Slot& slot, pid_t pid, Clock::duration served, bool expected);

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade {
 namespace {
 
@@ -12,6 +14,9 @@ using Status = Answer::Status;
 // Credit is told in lumps: what is not told yet narrows the window by a
 // quarter at most.
 constexpr std::size_t kLump = Messenger::kWindow / 4;
+
+// The master's own mail before it is carried over execve(2).
+constexpr int kLastTurns = 100;
 
 FileDescriptor duplicate(int descriptor) {
   if (descriptor < 0) return {};
@@ -106,6 +111,40 @@ Heritage Router::heritage() const {
         {port.member, port.draining ? Standing::kDraining : Standing::kReady});
   }
   return heritage;
+}
+
+// ---- Over execve(2)
+
+void Router::Port::Waiting::carry(detail::Archive& archive) {
+  archive(frame, sender, charge);
+}
+
+void Router::Port::carry(detail::Archive& archive) {
+  archive(member.index, member.generation, member.pid, member.group, place,
+          ready, draining, isReported, waiting, incoming, stale, owed);
+}
+
+void Router::carry(detail::Archive& archive) {
+  if (!archive.isReading()) {
+    // What it hears may have it write again: so much is enough for a moment,
+    // and what is beyond is a loop of its own making.
+    for (int i = 0; i < kLastTurns; ++i) {
+      mailbox_.deliverLocal();
+      handleOwn();
+    }
+    flush();
+  }
+  archive(epoch_, ports_);
+  tasks_.carry(archive);
+  leases_.carry(archive);
+  mailbox_.carry(archive);
+  state_.carry(archive);
+  if (!archive.isReading()) return;
+  for (const auto& [place, port] : ports_) places_[port.member.pid] = place;
+}
+
+void Router::attach(pid_t pid, Channel& channel) {
+  if (Port* const port = portOf(pid)) port->channel = &channel;
 }
 
 // ---- Mail

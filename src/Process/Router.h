@@ -62,6 +62,14 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   // The child's channel has taken what waited.
   void onProgress(pid_t pid);
 
+  // Over execve(2), first of all with what this turn has brought; the children
+  // are carried by the Supervisor, whose channels attach() ties to their ports.
+  // False of isSettled(): questions that the master has been asked have no
+  // answer yet, and would never get one.
+  void carry(detail::Archive& archive);
+  void attach(pid_t pid, Channel& channel);
+  bool isSettled() const { return mailbox_.owedAnswers() == 0; }
+
   // In a child that was just forked: what it begins with.
   Heritage heritage() const;
 
@@ -74,7 +82,7 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   struct Port {
     Member member;
     Place place;
-    Channel* channel;
+    Channel* channel = nullptr;
     bool ready = false;  // has been
     bool draining = false;
     bool isTouched = false;   // has mail that this turn has brought
@@ -84,6 +92,8 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
       std::uint64_t frame;
       Place sender;
       std::size_t charge;
+
+      void carry(detail::Archive& archive);
     };
     std::deque<Waiting> waiting = {};
     // Bytes on their way to it, by sender.
@@ -92,6 +102,8 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
     std::set<std::string, std::less<>> stale = {};
     // Credit that it has not been told of, by whom it wrote to.
     std::map<Place, std::size_t> owed = {};
+
+    void carry(detail::Archive& archive);
   };
   // Mail of the master, whose mailbox is not called from inside its own calls.
   struct Own {

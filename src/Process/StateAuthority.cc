@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade {
 namespace {
 
@@ -87,6 +89,11 @@ void StateAuthority::drop(std::string_view key) {
   if (entry == nullptr) return;
   expiries_.erase({entry->expires, std::string(key)});
   table_.remove(key);
+}
+
+void StateAuthority::carry(detail::Archive& archive) {
+  archive(table_, version_, expiries_);
+  awaitExpiry();
 }
 
 StateAuthority::Standing StateAuthority::standing(std::string_view key) const {

@@ -40,6 +40,9 @@ class StateAuthority final : public SharedState {
   };
   Standing standing(std::string_view key) const;
 
+  // Over execve(2).
+  void carry(detail::Archive& archive);
+
   // All of it, for a process that was just forked.
   const detail::StateTable& table() const { return table_; }
 

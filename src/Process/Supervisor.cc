@@ -85,6 +85,7 @@ std::unique_ptr<Child> Supervisor::watch(pid_t pid, FileDescriptor channel,
   try {
     auto child = std::make_unique<Child>(loop_, self, pid, std::move(channel),
                                          place.generation, slot.freeSeat());
+    child->setImage(options_.image);
     slot.generation = place.generation;
     slot.finished = false;
     handler_.onForked(place, pid, child->channel());

@@ -44,6 +44,7 @@
 
 namespace brigade {
 namespace detail {
+class Archive;
 struct Slot;
 }  // namespace detail
 
@@ -138,6 +139,8 @@ class SupervisorHandler {
   virtual void onMail(pid_t /*pid*/, const Frame&) {}
   // A child has been forked; `channel` leads to it until onExit().
   virtual void onForked(const ChildPlace&, pid_t, Channel& /*channel*/) {}
+  // The same of a child that came over execve(2).
+  virtual void onCarried(pid_t, Channel& /*channel*/) {}
   // It is told to drain or to stop.
   virtual void onEnding(pid_t) {}
   // Its channel has taken frames that waited.
@@ -163,6 +166,8 @@ class Supervisor final : private detail::ChildHandler {
     // From fork to ready; then the child is killed.
     Clock::duration readyTimeout = std::chrono::seconds(30);
     BackoffPolicy backoff = {};
+    // Of the program: which of those that this process has been.
+    unsigned image = 1;
   };
   using Done = std::function<void(bool ok, std::string_view reason)>;
 
@@ -223,6 +228,18 @@ class Supervisor final : private detail::ChildHandler {
   unsigned childCount() const;          // processes alive
   bool stopping() const { return stopping_; }
   bool reloading() const { return round_ && round_->reload; }
+
+  // ---- Over execve(2), by which children stay children.
+
+  // Nobody waits for what happens to a child, and no round is under way.
+  bool isQuiet() const;
+  // Reading: before start(), which is not called then, with all groups added;
+  // `groups[i]` is the group of what was written as of the i-th.
+  // SupervisorHandler::onCarried() is told of each child.
+  void carry(detail::Archive& archive, const std::vector<unsigned>& groups);
+  // Replaces children that were forked by an image of the program with that
+  // number. Those that cannot be are tried again.
+  void replaceThoseOf(unsigned image);
 
   // As PID 1 a master inherits orphans: call on SIGCHLD to reap strangers.
   void reapStrangers();
@@ -295,6 +312,7 @@ class Supervisor final : private detail::ChildHandler {
 
   void checkStopped();
   void endChild(Child& child);
+  void carryChild(detail::Archive& archive, std::unique_ptr<Child>& child);
 
   EventInterface& loop_;
   SupervisorHandler& handler_;

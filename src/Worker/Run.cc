@@ -11,12 +11,14 @@
 #include <variant>
 
 #include "brigade/Connection/Address.h"
+#include "brigade/Process/Launch.h"
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Process/Programs.h"
 #include "brigade/Worker/Worker.h"
 #include "brigade/Worker/detail/CommandLine.h"
 #include "brigade/Worker/detail/Commands.h"
 #include "brigade/Worker/detail/Daemon.h"
+#include "brigade/Worker/detail/Inheritance.h"
 #include "brigade/Worker/detail/Master.h"
 #include "brigade/Worker/detail/Service.h"
 
@@ -100,11 +102,41 @@ void check(const std::vector<Worker*>& workers, const RunConfig& config) {
   Programs::check(config.programs);
 }
 
-int start(const std::vector<Worker*>& workers, const RunConfig& config) {
+// What --check answers; also to a master that asks whether this code may
+// follow its own.
+int answerCheck(const std::vector<Worker*>& workers, const RunConfig& config) {
+  for (const std::string& line : detail::planOf(workers, config)) {
+    if (!detail::Inheritance::isAsked()) break;
+    std::printf("%s%s\n", detail::kPlanMark, line.c_str());
+  }
+  std::printf("%s: the settings are good\n", config.name.c_str());
+  return ExitCode::kSuccess;
+}
+
+// This process was a master before, of older code.
+int follow(const std::vector<Worker*>& workers, const RunConfig& config,
+           int argc, char** argv, detail::Inheritance& inheritance) {
+  std::optional<detail::Master> master;
+  try {
+    check(workers, config);
+    master.emplace(workers, config, Launch(argc, argv), inheritance);
+  } catch (const std::exception& e) {
+    inheritance.goBack(Launch(argc, argv),
+                       std::string("the new code: ") + e.what());
+    return complain(config, e.what(), ExitCode::kFailure);
+  }
+  master->run();
+  return ExitCode::kSuccess;
+}
+
+int start(const std::vector<Worker*>& workers, const RunConfig& config,
+          int argc, char** argv) {
   std::optional<detail::Daemon> daemon;
   try {
+    Launch launch(argc, argv);
     if (config.daemonize) daemon.emplace(config.stdoutFile);
-    detail::Master master(workers, config, daemon ? &*daemon : nullptr);
+    detail::Master master(workers, config, std::move(launch),
+                          daemon ? &*daemon : nullptr);
     master.run();
     return ExitCode::kSuccess;
   } catch (const std::exception& e) {
@@ -140,13 +172,17 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
       return complain(config, e.what(), ExitCode::kFailure);
     }
   }
+  if (invocation.check) return answerCheck(workers, config);
+  if (auto inheritance = detail::Inheritance::take()) {
+    return follow(workers, config, argc, argv, *inheritance);
+  }
   if (invocation.command != detail::Command::kStart) {
     const int code = detail::runCommand(invocation, config);
     if (invocation.command != detail::Command::kRestart || code != 0) {
       return code;
     }
   }
-  return start(workers, config);
+  return start(workers, config, argc, argv);
 }
 
 }  // namespace brigade

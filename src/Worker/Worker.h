@@ -149,6 +149,14 @@ class Worker : public ConnectionHandler {
   // Before the first process is replaced. The settings marked R may be changed
   // here.
   virtual void onMasterReload() {}
+  // The master is about to become newer code of the program (docs/processes.md).
+  // What is returned is given to onMasterAdopt() there, which may be of another
+  // version; also to this code again when that one fails.
+  virtual std::string onMasterUpgrade() { return {}; }
+  // In that code, behind onMasterStart(), with what the code before has
+  // returned. Other processes cannot be reached yet. An exception has the code
+  // before go on.
+  virtual void onMasterAdopt(std::string_view /*state*/) {}
   // All worker processes are gone.
   virtual void onMasterStop() {}
 

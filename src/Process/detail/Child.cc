@@ -5,9 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
+
+#include "brigade/Events/detail/Archive.h"
 
 namespace brigade::detail {
 namespace {
@@ -93,17 +96,35 @@ void Child::end(FrameKind how, std::string_view payload,
 }
 
 void Child::killAfter(Clock::duration patience) {
+  patience_ = patience;
+  deadlineAt_ = Clock::now() + patience;
+  awaitDeadline();
+}
+
+void Child::awaitDeadline() {
   loop_.del(deadline_);
-  deadline_ = loop_.add(patience, Repeat::kOnce, [this, patience] {
-    if (state_ == State::kStarting) {
-      tooSlow_ = true;
-      failure_ = "not ready within " + inMilliseconds(patience);
-    } else {
-      killedFor_ = ExitCause::kStopTimeout;
-      detail_ = "not ended within " + inMilliseconds(patience);
-    }
-    kill();
-  });
+  const Clock::duration left = deadlineAt_ - Clock::now();
+  deadline_ = loop_.add(std::max(left, Clock::duration::zero()), Repeat::kOnce,
+                        [this] { onDeadline(); });
+}
+
+void Child::onDeadline() {
+  if (state_ == State::kStarting) {
+    tooSlow_ = true;
+    failure_ = "not ready within " + inMilliseconds(patience_);
+  } else {
+    killedFor_ = ExitCause::kStopTimeout;
+    detail_ = "not ended within " + inMilliseconds(patience_);
+  }
+  kill();
+}
+
+void Child::carry(Archive& archive) {
+  archive(image_, state_, since_, readyAt_, deadlineAt_, patience_, failure_, tooSlow_,
+          leaving_, killedFor_, detail_);
+  channel_.carry(archive);
+  const bool awaited = state_ != State::kReady;
+  if (archive.isReading() && awaited) awaitDeadline();
 }
 
 void Child::leaves(std::string_view reason, Clock::duration patience) {

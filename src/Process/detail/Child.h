@@ -18,6 +18,7 @@
 
 namespace brigade::detail {
 
+class Archive;
 class Child;
 
 class ChildHandler {
@@ -49,6 +50,9 @@ class Child final : public ChannelHandler, private Watcher {
   pid_t pid() const { return pid_; }
   unsigned generation() const { return generation_; }
   unsigned seat() const { return seat_; }
+  // Which image of the program has forked it: see Supervisor::Options.
+  unsigned image() const { return image_; }
+  void setImage(unsigned image) { image_ = image; }
   State state() const { return state_; }
   Clock::time_point since() const { return since_; }
   // How long it has served; zero before it was ready.
@@ -78,6 +82,10 @@ class Child final : public ChannelHandler, private Watcher {
   void killHung(Clock::duration time);
   Channel& channel() { return channel_; }
 
+  // Over execve(2), which leaves the process our child: all but the arguments
+  // of the constructor.
+  void carry(Archive& archive);
+
   // In another child: closes the copies of this one's descriptors.
   void closeInChild();
 
@@ -87,6 +95,8 @@ class Child final : public ChannelHandler, private Watcher {
   void onChannelClosed() override {}
   void onChannelProgress() override { handler_.onChildProgress(*this); }
   void kill();
+  void awaitDeadline();
+  void onDeadline();
 
   EventInterface& loop_;
   ChildHandler& handler_;
@@ -95,10 +105,13 @@ class Child final : public ChannelHandler, private Watcher {
   Channel channel_;
   unsigned generation_;
   unsigned seat_;
+  unsigned image_ = 1;
   State state_ = State::kStarting;
   Clock::time_point since_;
   Clock::time_point readyAt_{};
   TimerId deadline_{};
+  Clock::time_point deadlineAt_{};
+  Clock::duration patience_{};  // that ends then
   std::string failure_;
   bool tooSlow_ = false;
   bool leaving_ = false;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade::detail {
 namespace {
 
@@ -18,6 +20,8 @@ static_assert(sizeof(Header) == 24);
 static_assert(sizeof(Place) == 8);
 
 }  // namespace
+
+void Place::carry(Archive& archive) { archive(index, generation); }
 
 std::size_t targetCount(const Envelope& mail) {
   return mail.targets.size() / sizeof(Place);

@@ -23,11 +23,15 @@
 
 namespace brigade::detail {
 
+class Archive;
+
 // A process. {0, 0} is the master.
 struct Place {
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
   auto operator<=>(const Place&) const = default;
+
+  void carry(Archive& archive);
 };
 inline constexpr Place kMasterPlace{};
 

@@ -2,7 +2,19 @@
 
 #include <utility>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade::detail {
+
+void LeaseTable::Asker::carry(Archive& archive) {
+  archive(place, correlation);
+}
+
+void LeaseTable::Lease::carry(Archive& archive) {
+  archive(epoch, isDone, isHeld, heldEpoch, holder, waiting);
+}
+
+void LeaseTable::carry(Archive& archive) { archive(leases_); }
 
 void LeaseTable::ask(std::string_view key, std::uint64_t epoch,
                      const Asker& asker) {

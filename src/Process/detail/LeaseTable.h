@@ -19,11 +19,15 @@
 
 namespace brigade::detail {
 
+class Archive;
+
 class LeaseTable {
  public:
   struct Asker {
     Place place;
     std::uint64_t correlation;
+
+    void carry(Archive& archive);
   };
   using Tell = std::function<void(const Asker& asker, bool granted)>;
 
@@ -37,6 +41,8 @@ class LeaseTable {
   void failed(std::string_view key, const Asker& holder);
   void gone(const Place& place);
 
+  void carry(Archive& archive);
+
  private:
   struct Lease {
     std::uint64_t epoch = 0;
@@ -45,6 +51,8 @@ class LeaseTable {
     std::uint64_t heldEpoch = 0;
     Asker holder{};
     std::deque<Asker> waiting;
+
+    void carry(Archive& archive);
   };
 
   Lease* heldBy(std::string_view key, const Asker& holder);

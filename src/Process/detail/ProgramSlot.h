@@ -21,6 +21,8 @@ struct ProgramSlot final : public ProgramChannelHandler {
       : program(std::move(prepared)), backoff(program->settings.backoff) {}
 
   ProgramView view() const;
+  // But for the guard and the channel.
+  void carry(Archive& archive);
   const std::string& name() const { return program->settings.name; }
   void onMessage(std::string_view event, std::string_view data) override {
     told(event, data);

@@ -24,6 +24,8 @@ struct Slot {
 
   SlotView view() const;
   bool empty() const { return !current && !successor && !retiring; }
+  // But for its children.
+  void carry(Archive& archive);
   // A place in what the slot's processes write down that none of them has.
   unsigned freeSeat() const;
   // The child that frames go to; null when there is none.

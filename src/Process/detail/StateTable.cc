@@ -4,7 +4,16 @@
 #include <stdexcept>
 #include <utility>
 
-namespace brigade::detail {
+#include "brigade/Events/detail/Archive.h"
+
+namespace brigade {
+
+// Found beside SharedState, by whom the class of an entry belongs to.
+static void carryOver(detail::Archive& archive, SharedState::Entry& entry) {
+  archive(entry.value, entry.version, entry.expires);
+}
+
+namespace detail {
 namespace {
 
 struct WishHeader {
@@ -38,6 +47,8 @@ std::optional<std::pair<Header, std::string_view>> split(
 }
 
 }  // namespace
+
+void StateTable::carry(Archive& archive) { archive(entries_, bytes_); }
 
 const StateTable::Entry* StateTable::findAny(std::string_view key) const {
   const auto found = entries_.find(key);
@@ -121,4 +132,5 @@ std::optional<StateNews> decodeNews(std::string_view data) {
       parts->second};
 }
 
-}  // namespace brigade::detail
+}  // namespace detail
+}  // namespace brigade

@@ -16,6 +16,8 @@
 
 namespace brigade::detail {
 
+class Archive;
+
 class StateTable {
  public:
   using Entry = SharedState::Entry;
@@ -30,6 +32,8 @@ class StateTable {
   void remove(std::string_view key);
   std::size_t bytes() const { return bytes_; }
   std::size_t size() const { return entries_.size(); }
+
+  void carry(Archive& archive);
 
  private:
   std::map<std::string, Entry, std::less<>> entries_;

@@ -4,9 +4,23 @@
 #include <utility>
 #include <vector>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade::detail {
 
 using Status = Answer::Status;
+
+void Task::carry(Archive& archive) {
+  archive(id, caller, correlation, delivery, event, data, sealed, size, worker);
+}
+
+void TaskBoard::Runner::carry(Archive& archive) {
+  archive(ready, atWork, lastGiven, events);
+}
+
+void TaskBoard::carry(Archive& archive) {
+  archive(runners_, waiting_, atWork_, bytes_, nextId_, given_);
+}
 
 std::size_t TaskBoard::sizeOf(const Task& task) {
   return sizeof task + task.event.size() + task.data.size();

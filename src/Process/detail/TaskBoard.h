@@ -20,6 +20,8 @@
 
 namespace brigade::detail {
 
+class Archive;
+
 struct Task {
   std::uint64_t id = 0;
   Place caller;
@@ -30,6 +32,8 @@ struct Task {
   FileDescriptor sealed;  // or here, `size` bytes
   std::uint64_t size = 0;
   Place worker;  // that has it; the master's: none
+
+  void carry(Archive& archive);
 };
 
 class TaskBoardHandler {
@@ -63,12 +67,16 @@ class TaskBoard {
   void listens(const Place& worker, std::string_view event);
   void ignores(const Place& worker, std::string_view event);
 
+  void carry(Archive& archive);
+
  private:
   struct Runner {
     bool ready = false;
     std::size_t atWork = 0;
     std::uint64_t lastGiven = 0;
     std::set<std::string, std::less<>> events;
+
+    void carry(Archive& archive);
   };
 
   static std::size_t sizeOf(const Task& task);

@@ -184,6 +184,9 @@ class Parser {
     CLI::App& reload = add("reload", Command::kReload,
                            "Replace the worker processes; no request is lost");
     addGraceful(reload, "Quiet connections may stay, up to --stop-timeout");
+    CLI::App& upgrade = add("upgrade", Command::kUpgrade,
+                            "Go on as the program's file is now");
+    addGraceful(upgrade, "Quiet connections may stay, up to --stop-timeout");
     CLI::App& status =
         add("status", Command::kStatus, "Show the server and its workers");
     status.add_flag("--watch", invocation_.watch, "Again every second");
@@ -218,6 +221,8 @@ class Parser {
   void addStartOptions(CLI::App& app) {
     app.add_flag("-d,--daemon", invocation_.daemonize,
                  "Leave the terminal; returns once it serves");
+    app.add_flag("--check", invocation_.check,
+                 "Look at the settings only, and say what is wrong");
     addList(app, "--workers", invocation_.workers, "[NAME=]N",
             "So many processes; 0: as many as processors")
         ->check(checkWorkers);

@@ -28,6 +28,7 @@ enum class Command {
   kStop,
   kRestart,
   kReload,
+  kUpgrade,
   kStatus,
   kConnections,
   kReopen,
@@ -39,7 +40,8 @@ enum class Command {
 struct Invocation {
   Command command = Command::kStart;
   bool daemonize = false;  // -d, of start and restart
-  bool graceful = false;   // -g, of stop, restart and reload
+  bool check = false;      // --check, of start and restart
+  bool graceful = false;   // -g, of stop, restart, reload and upgrade
   bool watch = false;      // --watch, of status
   bool json = false;       // --json, of status and connections
   unsigned worker = 0;     // INDEX, of stop-, start- and restart-worker

@@ -90,7 +90,9 @@ class Client {
       case Command::kRestart:
         return stop() == kFailure ? kFailure : kSuccess;
       case Command::kReload:
-        return reload();
+        return replace("reload", "reloaded");
+      case Command::kUpgrade:
+        return replace("upgrade", "upgraded");
       case Command::kStatus:
         return invocation_.watch ? watchStatus() : showStatus("");
       case Command::kConnections:
@@ -241,10 +243,11 @@ class Client {
     return kSuccess;
   }
 
-  int reload() const {
+  // New processes, or new code as well.
+  int replace(const char* command, const char* done) const {
     const auto patience =
         std::max(config_.readyTimeout, config_.stopTimeout) + kMargin;
-    return order("reload", request("reload"), patience, "reloaded");
+    return order(command, request(command), patience, done);
   }
 
   int reopen() const {

@@ -35,37 +35,25 @@ std::string describe(const SlotView& slot) {
 }  // namespace
 
 Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
-               Daemon* daemon)
+               Launch launch, Daemon* daemon)
     : config_(config),
       daemon_(daemon),
       loop_(makeEventLoop("epoll")),
       startedAt_(std::chrono::system_clock::now()),
       started_(Clock::now()) {
-  loop_->setExceptionHandler([](std::exception_ptr exception) {
-    log(LogLevel::kError,
-        "exception in the master: " + exceptionText(std::move(exception)));
-  });
+  upgrade_ = std::make_unique<Upgrade>(*loop_, std::move(launch),
+                                       planOf(workers, config_), *this);
+  ::getrlimit(RLIMIT_NOFILE, &descriptors_);
   raiseDescriptorLimit();
   // From here on a signal waits for the loop: it must not leave files behind.
   watchSignals();
   makeRunDirectory();
   pidFile_ = std::make_unique<PidFile>(config_.pidFile);
-  const std::filesystem::path logFile = config_.logFile;
-  openLog(config_.logFile, config_.logLevel,
-          logFile.parent_path() == config_.runDirectory ? Links::kRefuse
-                                                        : Links::kFollow);
-  setLogName("master");
-  setProcessTitle("brigade: " + config_.name + " master");
-  startWorkers(workers);
-  makeServices(workers);
-  for (Service& service : services_) service.prepare();
+  prepare(workers);
   try {
     for (Service& service : services_) service.listen();
-    control_ = std::make_unique<ControlSocket>(
-        *loop_, controlSocketPath(config_),
-        [this](std::string_view request, ControlSocket::Reply reply) {
-          onRequest(request, std::move(reply));
-        });
+    control_ = openControl(nullptr);
+    for (Service& service : services_) service.makeScores(service.count);
     makeSupervisor();
     makePrograms();
   } catch (...) {
@@ -86,9 +74,36 @@ Master::~Master() {
   }
 }
 
-// Three descriptors a worker process; those have the limit that was set.
+void Master::prepare(const std::vector<Worker*>& workers) {
+  loop_->setExceptionHandler([](std::exception_ptr exception) {
+    log(LogLevel::kError,
+        "exception in the master: " + exceptionText(std::move(exception)));
+  });
+  const std::filesystem::path logFile = config_.logFile;
+  openLog(config_.logFile, config_.logLevel,
+          logFile.parent_path() == config_.runDirectory ? Links::kRefuse
+                                                        : Links::kFollow);
+  setLogName("master");
+  setProcessTitle("brigade: " + config_.name + " master");
+  startWorkers(workers);
+  makeServices(workers);
+  for (Service& service : services_) service.prepare();
+}
+
+std::unique_ptr<ControlSocket> Master::openControl(Archive* inherited) {
+  auto handler = [this](std::string_view request, ControlSocket::Reply reply) {
+    onRequest(request, std::move(reply));
+  };
+  if (inherited != nullptr) {
+    return std::make_unique<ControlSocket>(*loop_, *inherited,
+                                           std::move(handler));
+  }
+  return std::make_unique<ControlSocket>(*loop_, controlSocketPath(config_),
+                                         std::move(handler));
+}
+
+// Four descriptors a worker process; those have the limit that was set.
 void Master::raiseDescriptorLimit() {
-  ::getrlimit(RLIMIT_NOFILE, &descriptors_);
   rlimit raised = descriptors_;
   raised.rlim_cur = raised.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &raised);
@@ -177,9 +192,9 @@ void Master::makeSupervisor() {
   options.stopTimeout = config_.stopTimeout;
   options.readyTimeout = config_.readyTimeout;
   options.backoff = config_.backoff;
+  options.image = upgrade_->image();
   supervisor_ = std::make_unique<Supervisor>(*loop_, *this, options);
   for (Service& service : services_) {
-    service.makeScores(service.count);
     ProcessGroup group;
     group.count = service.count;
     group.restart = service.worker->restart;
@@ -197,6 +212,7 @@ void Master::makeSupervisor() {
 int Master::runWorkerProcess(Service& service, const ChildPlace& place,
                              FileDescriptor channel) {
   for (Service& other : services_) {
+    other.closeMemoryInChild();
     if (&other == &service) continue;
     other.listeners.clear();
     other.worker->messenger_ = nullptr;
@@ -214,7 +230,7 @@ void Master::watchSignals() {
   loop_->add(Signal{SIGINT}, [this] { stop(Grace::kFast); });
   loop_->add(Signal{SIGQUIT}, [this] { stop(Grace::kGraceful); });
   loop_->add(Signal{SIGHUP}, [this] { askReload("SIGHUP"); });
-  loop_->add(Signal{SIGUSR2}, [this] { askReload("SIGUSR2"); });
+  loop_->add(Signal{SIGUSR2}, [this] { askUpgrade("SIGUSR2", Grace::kFast, 0); });
   loop_->add(Signal{SIGUSR1}, [this] { reopen(); });
   if (::getpid() == 1) {
     loop_->add(Signal{SIGCHLD}, [this] { supervisor_->reapStrangers(); });
@@ -229,9 +245,12 @@ void Master::run() {
             (address.empty() ? "" : ", listening on " + address) + ", " +
             service.event);
   }
-  supervisor_->start();
+  // Not when they have come over execve(2).
+  if (starting_) {
+    supervisor_->start();
+    programs_->start();
+  }
   watchForHangs();
-  programs_->start();
   if (daemon_ != nullptr) {
     loop_->add(config_.readyTimeout, Repeat::kOnce, [this] { checkStart(); });
     startNews_ =
@@ -373,6 +392,7 @@ void Master::inChild() {
   control_->closeInChild();
   if (daemon_ != nullptr) daemon_->closeInChild();
   programs_->closeInChild();
+  upgrade_->closeInChild();
   try {
     applyLimits(config_.limits);
   } catch (const std::exception& e) {
@@ -381,7 +401,9 @@ void Master::inChild() {
   }
 }
 
-bool Master::ownsChild(pid_t pid) const { return programs_->owns(pid); }
+bool Master::ownsChild(pid_t pid) const {
+  return programs_->owns(pid) || upgrade_->owns(pid);
+}
 
 // ---- Orders
 
@@ -428,7 +450,9 @@ void Master::onReloadEnded(bool ok, std::string_view reason) {
 
 RunningStatus Master::runningStatus() const {
   if (supervisor_->stopping()) return RunningStatus::kShutdown;
-  if (supervisor_->reloading()) return RunningStatus::kReloading;
+  if (supervisor_->reloading() || upgrade_->isUnderWay()) {
+    return RunningStatus::kReloading;
+  }
   if (!starting_) return RunningStatus::kRunning;
   const auto slots = supervisor_->slots();
   const bool all = std::all_of(slots.begin(), slots.end(), [&](auto& slot) {
@@ -438,12 +462,19 @@ RunningStatus Master::runningStatus() const {
   return all ? RunningStatus::kRunning : RunningStatus::kStarting;
 }
 
+bool Master::refusesReload(const std::string& who) const {
+  if (runningStatus() != RunningStatus::kStarting) return false;
+  log(LogLevel::kWarning, who + ": no reload: the program is starting");
+  return true;
+}
+
 // Without anybody who waits for the answer.
 void Master::askReload(const std::string& who) {
-  if (runningStatus() == RunningStatus::kStarting) {
-    log(LogLevel::kWarning, who + ": no reload: the program is starting");
+  if (upgrade_->isReplaced()) {
+    askUpgrade(who, Grace::kFast, 0);
     return;
   }
+  if (refusesReload(who)) return;
   log(LogLevel::kInfo, who + " asks for a reload");
   supervisor_->reload(Grace::kFast, [who](bool ok, std::string_view reason) {
     if (ok) return;

@@ -3,7 +3,8 @@
 // Master: the first process. It owns the listeners, the pid file and the
 // control socket, and supervises the worker processes and the programs. It
 // never accepts and runs none of the program's message code. Signals: TERM and
-// INT stop, QUIT stops gracefully, HUP and USR2 reload, USR1 reopens the log.
+// INT stop, QUIT stops gracefully, HUP reloads (and upgrades, when the program's
+// file has changed), USR2 upgrades, USR1 reopens the log.
 
 #include <sys/resource.h>
 
@@ -27,18 +28,24 @@
 #include "brigade/Worker/RunningStatus.h"
 #include "brigade/Worker/detail/Service.h"
 #include "brigade/Worker/detail/Status.h"
+#include "brigade/Worker/detail/Upgrade.h"
 
 namespace brigade::detail {
 
 class Daemon;
 
-class Master final : public SupervisorHandler, public ProgramHandler {
+class Master final : public SupervisorHandler,
+                     public ProgramHandler,
+                     public UpgradeHandler {
  public:
   // Prepares everything that can fail before the first fork: throws what is
   // wrong, and then leaves nothing behind. `config` is complete. `daemon` is
   // told how the start went; null in the foreground.
   Master(const std::vector<Worker*>& workers, const RunConfig& config,
-         Daemon* daemon);
+         Launch launch, Daemon* daemon);
+  // In newer code, over execve(2). What it throws of has taken nothing.
+  Master(const std::vector<Worker*>& workers, const RunConfig& config,
+         Launch launch, Inheritance& inheritance);
   ~Master();
 
   // Forks and serves until stopped. Throws, when all is ended again, what the
@@ -53,6 +60,8 @@ class Master final : public SupervisorHandler, public ProgramHandler {
   void makeServices(const std::vector<Worker*>& workers);
   int runWorkerProcess(Service& service, const ChildPlace& place,
                        FileDescriptor channel);
+  // The part of a start that takes nothing from an image before.
+  void prepare(const std::vector<Worker*>& workers);
   void makeSupervisor();
   void makePrograms();
   void watchSignals();
@@ -67,6 +76,9 @@ class Master final : public SupervisorHandler, public ProgramHandler {
     router_->onFrame(pid, frame);
   }
   void onForked(const ChildPlace& place, pid_t pid, Channel& channel) override;
+  void onCarried(pid_t pid, Channel& channel) override {
+    router_->attach(pid, channel);
+  }
   void onEnding(pid_t pid) override { router_->onDraining(pid); }
   void onProgress(pid_t pid) override { router_->onProgress(pid); }
   void onReloadStarted() override;
@@ -87,6 +99,23 @@ class Master final : public SupervisorHandler, public ProgramHandler {
                         std::string_view reason) override;
   void inGuard() override;
 
+  bool isStopping() const override { return supervisor_->stopping(); }
+  bool isQuiet(bool patiently) const override;
+  void leave(Heir& heir) override;
+  void carry(Archive& archive) override;
+  void replaceAll(Grace grace) override;
+  void replaceThoseOf(unsigned image) override {
+    supervisor_->replaceThoseOf(image);
+  }
+  void onUpgraded(const std::vector<std::uint64_t>& replies) override;
+  void onUpgradeFailed(const std::vector<std::uint64_t>& replies,
+                       const std::string& reason) override;
+  void inCheck() override;
+  void carryServices(Archive& archive);
+  void carryReplies(Archive& archive);
+  void askUpgrade(const std::string& who, Grace grace, std::uint64_t reply);
+  std::unique_ptr<ControlSocket> openControl(Archive* inherited);
+
   void lendListeners();
   void tellWorkers();
   void lend(const SlotView& slot, const std::vector<SlotView>& slots);
@@ -101,6 +130,7 @@ class Master final : public SupervisorHandler, public ProgramHandler {
 
   RunningStatus runningStatus() const;
   void askReload(const std::string& who);
+  bool refusesReload(const std::string& who) const;
 
   void checkReady();
   void startDone();
@@ -119,6 +149,7 @@ class Master final : public SupervisorHandler, public ProgramHandler {
   void answerStatus(const ControlSocket::Reply& reply);
   void answerConnections(const ControlSocket::Reply& reply);
   void answerReload(Grace grace, ControlSocket::Reply reply);
+  void answerUpgrade(Grace grace, ControlSocket::Reply reply);
   bool answerSlot(std::string_view request, const ControlSocket::Reply& reply);
   using Replies = std::map<std::uint64_t, ControlSocket::Reply>;
   // `awake`: the turns, a moment ago, of the workers that did not sleep.
@@ -147,6 +178,7 @@ class Master final : public SupervisorHandler, public ProgramHandler {
   std::unique_ptr<Router> router_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<Programs> programs_;
+  std::unique_ptr<Upgrade> upgrade_;
 
   bool starting_ = true;
   int stopsLeft_ = 2;    // of the worker processes, and of the programs
@@ -166,6 +198,8 @@ class Master final : public SupervisorHandler, public ProgramHandler {
   struct Helper {
     unsigned index;
     pid_t pid;
+
+    void carry(Archive& archive) { archive(index, pid); }
   };
   std::map<unsigned, Helper> helpers_;
   // Of Services with fewer processes than sockets, by group: until connections
@@ -175,6 +209,7 @@ class Master final : public SupervisorHandler, public ProgramHandler {
   HangWatch hangWatch_;
   TimerId hangLooks_{};  // while a Worker has a hangTimeout
 
+  unsigned looksUnderWay_ = 0;  // of status, which waits for a second look
   std::uint64_t nextQuery_ = 1;
   std::map<std::uint64_t, ConnectionsQuery> queries_;
 

@@ -39,6 +39,8 @@ void Master::onRequest(std::string_view request, ControlSocket::Reply reply) {
     stop(grace);
   } else if (request == "reload fast" || request == "reload graceful") {
     answerReload(grace, std::move(reply));
+  } else if (request == "upgrade fast" || request == "upgrade graceful") {
+    answerUpgrade(grace, std::move(reply));
   } else if (request == "reopen") {
     reopen();
     reply.line(resultLine(true, ""));
@@ -84,6 +86,11 @@ void Master::answerReload(Grace grace, ControlSocket::Reply reply) {
     reply.line(resultLine(false, "the program is starting"));
     return;
   }
+  if (upgrade_->isReplaced()) {
+    reply.line(progressLine("the program's file has changed: upgrading"));
+    answerUpgrade(grace, std::move(reply));
+    return;
+  }
   const std::uint64_t id = nextReply_++;
   waiting_.emplace(id, std::move(reply));
   supervisor_->reload(grace, [this, id](bool ok, std::string_view reason) {
@@ -102,9 +109,11 @@ void Master::answerStatus(const ControlSocket::Reply& reply) {
     (*turns)[slot.index] = pulse.turns.load();
   }
   auto answer = [this, reply, turns] {
+    --looksUnderWay_;
     reply.line(statusLine(status(*turns)));
     reply.line(resultLine(true, ""));
   };
+  ++looksUnderWay_;
   if (turns->empty()) {
     answer();
   } else {
@@ -125,6 +134,7 @@ ProgramStatus Master::status(const std::map<unsigned, std::uint64_t>& awake) {
   status.runDirectory = config_.runDirectory;
   status.state = toString(runningStatus());
   status.note = note_;
+  status.upgrades = upgrade_->upgrades();
   for (const SlotView& slot : supervisor_->slots()) {
     status.workers.push_back(statusOf(slot, awake));
   }

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "brigade/Events/detail/Archive.h"
+
 namespace brigade::detail {
 namespace {
 
@@ -131,6 +133,30 @@ void Service::makeScores(unsigned processes) {
   while (scores.size() < processes) {
     scores.push_back(std::make_unique<SharedArray<Score>>(kScoresPerSlot));
   }
+}
+
+void Service::carry(Archive& archive) {
+  auto sockets = static_cast<std::uint32_t>(listeners.size());
+  auto pages = static_cast<std::uint32_t>(scores.size());
+  bool isLocked = lock.has_value();
+  archive(sockets, pages, isLocked, steeredTo);
+  if (archive.isReading()) {
+    for (std::uint32_t i = 0; i < sockets; ++i) listeners.emplace_back(archive);
+    for (std::uint32_t i = 0; i < pages; ++i) {
+      scores.push_back(std::make_unique<SharedArray<Score>>(
+          kScoresPerSlot, archive.readDescriptor()));
+    }
+    if (isLocked) lock.emplace(1, archive.readDescriptor());
+    return;
+  }
+  for (Listener& each : listeners) each.carry(archive);
+  for (const auto& each : scores) archive.write(each->fd());
+  if (lock) archive.write(lock->fd());
+}
+
+void Service::closeMemoryInChild() {
+  for (const auto& each : scores) each->closeInChild();
+  if (lock) lock->closeInChild();
 }
 
 const Listener* Service::listener(unsigned slot) const {

@@ -58,6 +58,8 @@ struct FixedSettings {
   mode_t socketMode;
 };
 
+class Archive;
+
 struct Service {
   // Throws what is wrong with the Worker's settings: BadAddress,
   // UnknownProtocol, UnknownEventLoop, UnknownUser. Opens nothing.
@@ -86,6 +88,11 @@ struct Service {
   unsigned wantedCount() const;
   // The socket of a process; null for a background Worker.
   const Listener* listener(unsigned slot) const;
+  // Over execve(2): sockets, figures, lock. Reading: in place of listen() and
+  // makeScores().
+  void carry(Archive& archive);
+  // In a child: the memory stays, its descriptors go.
+  void closeMemoryInChild();
   // Makes room for what `processes` write down.
   void makeScores(unsigned processes);
   // Where the process in that seat of the slot writes: a page has one writer.

@@ -154,6 +154,7 @@ ProgramStatus parseProgram(const Json& object) {
   takeLoad(object, status);
   take(object, "runDirectory", status.runDirectory);
   take(object, "note", status.note);
+  take(object, "upgrades", status.upgrades);
   for (const Json& worker : object.at("workers")) {
     status.workers.push_back(parseWorker(worker));
   }
@@ -229,6 +230,7 @@ std::string toJson(const ProgramStatus& status) {
                {"load", status.load},
                {"runDirectory", status.runDirectory},
                {"note", status.note},
+               {"upgrades", status.upgrades},
                {"totals", totalsObject(status)},
                {"workers", std::move(workers)},
                {"programs", std::move(programs)}});

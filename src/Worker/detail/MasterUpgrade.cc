@@ -1,0 +1,163 @@
+// What the master takes along when it becomes newer code of its program.
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/Master.h"
+
+namespace brigade::detail {
+
+Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
+               Launch launch, Inheritance& inheritance)
+    : config_(config),
+      daemon_(nullptr),
+      loop_(makeEventLoop("epoll")),
+      starting_(false),
+      startedAt_(inheritance.heir().startedAt),
+      started_(inheritance.heir().started) {
+  const Heir& heir = inheritance.heir();
+  upgrade_ = std::make_unique<Upgrade>(*loop_, std::move(launch),
+                                       planOf(workers, config_), *this);
+  upgrade_->setImage(heir.image);
+  descriptors_ = heir.descriptors;
+  note_ = heir.note;
+  watchSignals();
+  ::sigprocmask(SIG_SETMASK, &heir.signals, nullptr);
+  prepare(workers);
+  for (Service& service : services_) {
+    const auto state = heir.states.find(service.name);
+    if (state != heir.states.end()) {
+      service.worker->onMasterAdopt(state->second);
+    }
+    service.count = heir.counts.at(service.name);
+  }
+  makeSupervisor();
+  makePrograms();
+  // What is taken from here on is not given back: nothing fails any more.
+  carry(inheritance.archive());
+  tellWorkers();
+  lendListeners();
+  closeRemoved();
+  upgrade_->resume(inheritance);
+}
+
+// ---- Taking along
+
+bool Master::isQuiet(bool patiently) const {
+  return supervisor_->isQuiet() && queries_.empty() && looksUnderWay_ == 0 &&
+         (!patiently || router_->isSettled());
+}
+
+void Master::leave(Heir& heir) {
+  heir.startedAt = startedAt_;
+  heir.started = started_;
+  heir.descriptors = descriptors_;
+  ::sigprocmask(SIG_SETMASK, nullptr, &heir.signals);
+  heir.note = note_;
+  for (Service& service : services_) {
+    heir.counts[service.name] = service.count;
+    heir.states[service.name] = service.worker->onMasterUpgrade();
+  }
+}
+
+// Whoever has children or sockets of its own is asked last, but the Supervisor
+// comes behind the Router, whose ports it fills.
+void Master::carry(Archive& archive) {
+  if (archive.isReading()) {
+    pidFile_ = std::make_unique<PidFile>(archive);
+    control_ = openControl(&archive);
+  } else {
+    archive(*pidFile_, *control_);
+  }
+  router_->carry(archive);
+  carryServices(archive);
+  programs_->carry(archive);
+  archive(helpers_);
+  carryReplies(archive);
+}
+
+// Workers are told apart by their names: the new code may have them in another
+// order.
+void Master::carryServices(Archive& archive) {
+  std::vector<unsigned> groups;
+  auto size = static_cast<std::uint32_t>(services_.size());
+  archive(size);
+  for (std::uint32_t i = 0; i < size; ++i) {
+    std::string name = archive.isReading() ? "" : services_[i].name;
+    archive(name);
+    const auto found =
+        std::find_if(services_.begin(), services_.end(),
+                     [&](const Service& each) { return each.name == name; });
+    if (found == services_.end()) {
+      throw BadArchive("there is no worker " + name + " any more");
+    }
+    archive(*found);
+    groups.push_back(found->group);
+  }
+  supervisor_->carry(archive, groups);
+}
+
+void Master::carryReplies(Archive& archive) {
+  std::map<std::uint64_t, std::uint64_t> clients;
+  for (const auto& [id, reply] : waiting_) {
+    if (!reply.gone()) clients.emplace(id, reply.id());
+  }
+  archive(nextReply_, clients);
+  if (!archive.isReading()) return;
+  for (const auto& [id, client] : clients) {
+    waiting_.emplace(id, control_->replyTo(client));
+  }
+}
+
+// ---- Becoming newer code
+
+void Master::askUpgrade(const std::string& who, Grace grace,
+                        std::uint64_t reply) {
+  if (refusesReload(who)) return;
+  log(LogLevel::kInfo, who + " asks for an upgrade");
+  upgrade_->ask(grace, reply);
+}
+
+void Master::answerUpgrade(Grace grace, ControlSocket::Reply reply) {
+  if (runningStatus() == RunningStatus::kStarting) {
+    reply.line(resultLine(false, "the program is starting"));
+    return;
+  }
+  const std::uint64_t id = nextReply_++;
+  waiting_.emplace(id, std::move(reply));
+  upgrade_->ask(grace, id);
+}
+
+// In the child that is to look whether the new code can follow.
+void Master::inCheck() { ::setrlimit(RLIMIT_NOFILE, &descriptors_); }
+
+void Master::replaceAll(Grace grace) {
+  supervisor_->reload(grace, [this](bool ok, std::string_view reason) {
+    upgrade_->replaced(ok, std::string(reason));
+  });
+}
+
+void Master::onUpgraded(const std::vector<std::uint64_t>& replies) {
+  note_.clear();
+  log(LogLevel::kInfo, "upgraded");
+  for (const std::uint64_t id : replies) {
+    const auto waiting = waiting_.extract(id);
+    if (!waiting.empty()) waiting.mapped().line(resultLine(true, ""));
+  }
+}
+
+void Master::onUpgradeFailed(const std::vector<std::uint64_t>& replies,
+                             const std::string& reason) {
+  note_ = "the last upgrade failed: " + reason;
+  log(LogLevel::kError, "upgrade failed: " + reason);
+  for (const std::uint64_t id : replies) {
+    const auto waiting = waiting_.extract(id);
+    if (!waiting.empty()) waiting.mapped().line(resultLine(false, reason));
+  }
+}
+
+}  // namespace brigade::detail
