@@ -15,7 +15,7 @@
 #include <memory>
 #include <system_error>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade {
 namespace {
@@ -238,9 +238,9 @@ void Listener::steerGroup(const Listener& member, unsigned count) {
                sizeof program);
 }
 
-Listener::Listener(detail::Archive& archive) { carry(archive); }
+Listener::Listener(Archive& archive) { carry(archive); }
 
-void Listener::carry(detail::Archive& archive) {
+void Listener::carry(Archive& archive) {
   archive(address_.protocol, address_.family, address_.host, address_.port,
           address_.path, fd_, inode_);
 }

@@ -16,9 +16,8 @@
 #include "brigade/Events/FileDescriptor.h"
 
 namespace brigade {
-namespace detail {
+
 class Archive;
-}  // namespace detail
 
 // "cannot listen on tcp://0.0.0.0:80: Address already in use".
 class CannotListen : public std::runtime_error {
@@ -64,8 +63,8 @@ class Listener {
       : address_(like.address_), fd_(std::move(fd)) {}
 
   // One that another image of this process had, over execve(2).
-  explicit Listener(detail::Archive& archive);
-  void carry(detail::Archive& archive);
+  explicit Listener(Archive& archive);
+  void carry(Archive& archive);
 
   Listener(Listener&&) = default;
   Listener& operator=(Listener&&) = default;

@@ -1,6 +1,6 @@
 #include "brigade/Process/Backoff.h"
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 #include <algorithm>
 
@@ -21,6 +21,6 @@ void Backoff::reset() {
   deaths_ = 0;
 }
 
-void Backoff::carry(detail::Archive& archive) { archive(next_, deaths_); }
+void Backoff::carry(Archive& archive) { archive(next_, deaths_); }
 
 }  // namespace brigade

@@ -7,9 +7,8 @@
 #include <chrono>
 
 namespace brigade {
-namespace detail {
+
 class Archive;
-}  // namespace detail
 
 struct BackoffPolicy {
   std::chrono::milliseconds first{100};
@@ -36,7 +35,7 @@ class Backoff {
   unsigned deaths() const { return deaths_; }  // young ones, in a row
   void reset();
 
-  void carry(detail::Archive& archive);
+  void carry(Archive& archive);
 
  private:
   BackoffPolicy policy_;

@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade {
 namespace {
@@ -232,11 +232,11 @@ void Channel::closeInChild() {
   queue_.clear();
 }
 
-void Channel::Waiting::carry(detail::Archive& archive) {
+void Channel::Waiting::carry(Archive& archive) {
   archive(bytes, descriptor, frames);
 }
 
-void Channel::carry(detail::Archive& archive) {
+void Channel::carry(Archive& archive) {
   archive(queue_, queuedBytes_, taken_, left_);
   if (!queue_.empty()) watchFor(Interest::kReadWrite);
 }

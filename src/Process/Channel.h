@@ -25,9 +25,8 @@
 struct iovec;
 
 namespace brigade {
-namespace detail {
+
 class Archive;
-}  // namespace detail
 
 // What a frame is for. Below kFirstOfProgram: between a Supervisor
 // and its child; from there on whoever uses both ends decides.
@@ -114,7 +113,7 @@ class Channel final : private Watcher {
 
   // Over execve(2): what waits, and what has been counted. The descriptor is
   // its owner's to carry.
-  void carry(detail::Archive& archive);
+  void carry(Archive& archive);
 
   int fd() const { return fd_.get(); }
   std::size_t queuedBytes() const { return queuedBytes_; }
@@ -127,7 +126,7 @@ class Channel final : private Watcher {
     FileDescriptor descriptor;
     unsigned frames;
 
-    void carry(detail::Archive& archive);
+    void carry(Archive& archive);
   };
 
   void onReady(Ready ready) override;

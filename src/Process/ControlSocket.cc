@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "brigade/Events/Archive.h"
 #include "brigade/Events/FileDescriptor.h"
-#include "brigade/Events/detail/Archive.h"
 
 namespace brigade {
 namespace {
@@ -134,7 +134,7 @@ class ControlSocket::Reply::Client final : public Watcher {
   std::uint64_t id() const { return id_; }
 
   // A client of another image: as one that has come just now.
-  void carry(detail::Archive& archive) {
+  void carry(Archive& archive) {
     std::string left = out_.substr(sent_);
     archive(request_, left, asked_, inputEnded_, finished_);
     if (!archive.isReading()) return;
@@ -297,7 +297,7 @@ class ControlSocket::Impl final : public Watcher {
     loop_.add(fd_.get(), Interest::kRead, *this);
   }
 
-  Impl(EventInterface& loop, detail::Archive& archive, Handler handler)
+  Impl(EventInterface& loop, Archive& archive, Handler handler)
       : loop_(loop), handler_(std::move(handler)) {
     archive(path_, fd_, inode_, nextId_);
     loop_.add(fd_.get(), Interest::kRead, *this);
@@ -310,7 +310,7 @@ class ControlSocket::Impl final : public Watcher {
     }
   }
 
-  void carry(detail::Archive& archive) {
+  void carry(Archive& archive) {
     archive(path_, fd_, inode_, nextId_);
     std::vector<std::shared_ptr<Client>> there;
     for (const auto& client : clients_) {
@@ -331,7 +331,7 @@ class ControlSocket::Impl final : public Watcher {
         std::find_if(clients_.begin(), clients_.end(),
                      [&](const auto& client) { return client->id() == id; });
     if (found == clients_.end()) {
-      throw detail::BadArchive("a client of the control socket is missing");
+      throw BadArchive("a client of the control socket is missing");
     }
     return (*found)->reply();
   }
@@ -401,13 +401,13 @@ ControlSocket::ControlSocket(EventInterface& loop, std::string path,
     : impl_(std::make_unique<Impl>(loop, std::move(path), std::move(handler))) {
 }
 
-ControlSocket::ControlSocket(EventInterface& loop, detail::Archive& archive,
+ControlSocket::ControlSocket(EventInterface& loop, Archive& archive,
                              Handler handler)
     : impl_(std::make_unique<Impl>(loop, archive, std::move(handler))) {}
 
 ControlSocket::~ControlSocket() = default;
 
-void ControlSocket::carry(detail::Archive& archive) { impl_->carry(archive); }
+void ControlSocket::carry(Archive& archive) { impl_->carry(archive); }
 
 ControlSocket::Reply ControlSocket::replyTo(std::uint64_t id) {
   return impl_->replyTo(id);

@@ -14,9 +14,8 @@
 #include "brigade/Events/EventInterface.h"
 
 namespace brigade {
-namespace detail {
+
 class Archive;
-}  // namespace detail
 
 class ControlSocket {
  public:
@@ -45,10 +44,9 @@ class ControlSocket {
   ~ControlSocket();  // removes the file, unless closed in a child
 
   // What another image of this process had, over execve(2): the socket, and
-  // clients that wait. Throws detail::BadArchive.
-  ControlSocket(EventInterface& loop, detail::Archive& archive,
-                Handler handler);
-  void carry(detail::Archive& archive);
+  // clients that wait. Throws BadArchive.
+  ControlSocket(EventInterface& loop, Archive& archive, Handler handler);
+  void carry(Archive& archive);
   // To a client that was carried: the first copy. Whoever waits for nothing of
   // the kind is gone with the last reply, as ever.
   Reply replyTo(std::uint64_t id);

@@ -44,7 +44,7 @@ std::string findOwn(const std::string& name) {
   const bool isPath = name.find('/') != std::string::npos;
   const std::string called = isPath ? name : findInPath(name);
   const auto path = std::filesystem::absolute(called, error);
-  if (!called.empty() && !error && isOwn(path)) return path;
+  if (!called.empty() && !error && isOwn(path)) return path.lexically_normal();
   return std::filesystem::read_symlink(kSelf);
 }
 
@@ -85,7 +85,8 @@ void Launch::execute(int image, const std::vector<std::string>& more,
   const std::string name = variable.substr(0, variable.find('=') + 1);
   std::vector<char*> environment{own.data()};
   for (char** each = environ; *each != nullptr; ++each) {
-    if (!std::string_view(*each).starts_with(name)) environment.push_back(*each);
+    if (!std::string_view(*each).starts_with(name))
+      environment.push_back(*each);
   }
   environment.push_back(nullptr);
   if (directory_ && ::fchdir(directory_.get()) != 0) return;

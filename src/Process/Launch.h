@@ -20,7 +20,8 @@ class Launch {
 
   // Where the program's file lies, absolute: by the name that it was called by
   // when that is its own (a link that is turned to a newer file is followed),
-  // else as the kernel knows it. Kept over execve(2) by whoever calls setPath().
+  // else as the kernel knows it. Kept over execve(2) by whoever calls
+  // setPath().
   const std::string& path() const { return path_; }
   void setPath(std::string path) { path_ = std::move(path); }
   const std::vector<std::string>& arguments() const { return arguments_; }

@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "brigade/Events/Archive.h"
 #include "brigade/Events/ExceptionText.h"
-#include "brigade/Events/detail/Archive.h"
 #include "brigade/Process/SealedMemory.h"
 
 namespace brigade {
@@ -219,18 +219,18 @@ void Mailbox::setDispatcher(Dispatcher dispatcher) {
   dispatcher_ = std::move(dispatcher);
 }
 
-void Mailbox::Parcel::carry(detail::Archive& archive) {
+void Mailbox::Parcel::carry(Archive& archive) {
   archive(mail.op, mail.code, mail.from, mail.correlation, mail.size, name,
           data, sealed);
   mail.descriptor = sealed.get();
 }
 
-void Mailbox::Peer::carry(detail::Archive& archive) {
+void Mailbox::Peer::carry(Archive& archive) {
   archive(member.index, member.generation, member.pid, member.group, standing,
           outstanding, wanted, waiting);
 }
 
-void Mailbox::carry(detail::Archive& archive) {
+void Mailbox::carry(Archive& archive) {
   archive(workers_, peers_, nextQuestion_);
 }
 

@@ -26,6 +26,8 @@
 
 namespace brigade {
 
+class Archive;
+
 // Who is there when a process begins: of the master as it forks.
 struct Roster {
   struct Entry {
@@ -63,7 +65,7 @@ class Mailbox final : public Messenger {
   std::size_t owedAnswers() const { return owedAnswers_; }
   // In the master, over execve(2): who the others are and what waits for them.
   // Questions of its own end with the program that has asked them.
-  void carry(detail::Archive& archive);
+  void carry(Archive& archive);
 
   // Whether that Worker has other processes that are ready.
   bool hasOthers(unsigned group) const;
@@ -116,7 +118,7 @@ class Mailbox final : public Messenger {
     std::string data = {};
     FileDescriptor sealed = {};
 
-    void carry(detail::Archive& archive);
+    void carry(Archive& archive);
   };
   // Another process: what it is, and what of ours has not left for it.
   struct Peer {
@@ -126,7 +128,7 @@ class Mailbox final : public Messenger {
     bool wanted = false;              // somebody was told kFull
     std::deque<Parcel> waiting = {};  // what cannot be refused
 
-    void carry(detail::Archive& archive);
+    void carry(Archive& archive);
   };
   struct Listener {
     HandlerId id;

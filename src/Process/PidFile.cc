@@ -11,7 +11,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade {
 namespace {
@@ -67,9 +67,9 @@ PidFile::PidFile(std::string path) : path_(std::move(path)) {
   write();
 }
 
-PidFile::PidFile(detail::Archive& archive) { carry(archive); }
+PidFile::PidFile(Archive& archive) { carry(archive); }
 
-void PidFile::carry(detail::Archive& archive) { archive(path_, fd_); }
+void PidFile::carry(Archive& archive) { archive(path_, fd_); }
 
 PidFile::~PidFile() {
   if (fd_) ::unlink(path_.c_str());

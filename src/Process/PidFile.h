@@ -14,9 +14,8 @@
 #include "brigade/Events/FileDescriptor.h"
 
 namespace brigade {
-namespace detail {
+
 class Archive;
-}  // namespace detail
 
 // "already running as pid 812 (/run/shout/shout.pid)".
 class AlreadyRunning : public std::runtime_error {
@@ -38,8 +37,8 @@ class PidFile {
   ~PidFile();  // removes the file, unless closed in a child
 
   // What another image of this process held, over execve(2): with its lock.
-  explicit PidFile(detail::Archive& archive);
-  void carry(detail::Archive& archive);
+  explicit PidFile(Archive& archive);
+  void carry(Archive& archive);
 
   void closeInChild();
 

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade {
 namespace {
@@ -80,7 +80,7 @@ void ProgramChannel::watch() {
   }
 }
 
-void ProgramChannel::carry(detail::Archive& archive) {
+void ProgramChannel::carry(Archive& archive) {
   archive(queue_, queuedBytes_);
   if (archive.isReading() && fd_) watch();
 }

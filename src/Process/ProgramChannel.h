@@ -16,9 +16,8 @@
 #include "brigade/Process/Program.h"
 
 namespace brigade {
-namespace detail {
+
 class Archive;
-}  // namespace detail
 
 // None of these may destroy the channel.
 class ProgramChannelHandler {
@@ -53,7 +52,7 @@ class ProgramChannel final : private Watcher {
   void drain();
 
   // Over execve(2): what waits. The descriptor is its owner's to carry.
-  void carry(detail::Archive& archive);
+  void carry(Archive& archive);
   int fd() const { return fd_.get(); }
 
   // In a child that inherited this end: closes its copy.

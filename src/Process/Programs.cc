@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Process/detail/Fork.h"
 #include "brigade/Process/detail/PreparedProgram.h"
@@ -183,7 +183,7 @@ void Programs::onStarted(Slot& slot, std::string_view pid) {
 
 // ---- Over execve(2)
 
-void ProgramSlot::carry(detail::Archive& archive) {
+void ProgramSlot::carry(Archive& archive) {
   bool hasStatus = status.has_value();
   archive(state, pid, hasStatus, failedForGood, startAgain, backoff, restartAt,
           since, restarts, messages, badMessages, lastExit);
@@ -192,23 +192,23 @@ void ProgramSlot::carry(detail::Archive& archive) {
   archive(status->code, status->signal, status->core);
 }
 
-void Programs::carry(detail::Archive& archive) {
+void Programs::carry(Archive& archive) {
   auto size = static_cast<std::uint32_t>(slots_.size());
   archive(size);
   for (std::uint32_t i = 0; i < size; ++i) {
     std::string name = archive.isReading() ? "" : slots_[i]->name();
     archive(name);
-    const auto found = std::find_if(
-        slots_.begin(), slots_.end(),
-        [&](const auto& slot) { return slot->name() == name; });
+    const auto found =
+        std::find_if(slots_.begin(), slots_.end(),
+                     [&](const auto& slot) { return slot->name() == name; });
     if (found == slots_.end()) {
-      throw detail::BadArchive("there is no program " + name + " any more");
+      throw BadArchive("there is no program " + name + " any more");
     }
     carrySlot(archive, **found);
   }
 }
 
-void Programs::carrySlot(detail::Archive& archive, Slot& slot) {
+void Programs::carrySlot(Archive& archive, Slot& slot) {
   archive(slot);
   bool isGuarded = slot.guard != nullptr;
   bool isOpen = slot.channel != nullptr;
@@ -225,7 +225,7 @@ void Programs::carrySlot(detail::Archive& archive, Slot& slot) {
   startAt(slot);
 }
 
-void Programs::carryGuard(detail::Archive& archive, Slot& slot) {
+void Programs::carryGuard(Archive& archive, Slot& slot) {
   pid_t pid = slot.guard ? slot.guard->pid() : 0;
   archive(pid);
   if (archive.isReading()) {

@@ -26,8 +26,10 @@
 #include "brigade/Process/detail/Child.h"
 
 namespace brigade {
-namespace detail {
+
 class Archive;
+
+namespace detail {
 struct PreparedProgram;
 struct ProgramSlot;
 }  // namespace detail
@@ -110,7 +112,7 @@ class Programs final : public ProgramPost, private detail::ChildHandler {
 
   // Over execve(2), by which guards stay children. Reading: instead of start(),
   // with programs of the same names.
-  void carry(detail::Archive& archive);
+  void carry(Archive& archive);
 
   Result send(std::string_view program, std::string_view event,
               std::string_view data) override;
@@ -134,8 +136,8 @@ class Programs final : public ProgramPost, private detail::ChildHandler {
                FileDescriptor program);
   void startLater(Slot& slot, Clock::duration served);
   void startAt(Slot& slot);
-  void carrySlot(detail::Archive& archive, Slot& slot);
-  void carryGuard(detail::Archive& archive, Slot& slot);
+  void carrySlot(Archive& archive, Slot& slot);
+  void carryGuard(Archive& archive, Slot& slot);
   void openChannel(Slot& slot);
   void onStarted(Slot& slot, std::string_view pid);
   void onBadMessage(Slot& slot, std::string_view reason);

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade {
 namespace {
@@ -115,16 +115,16 @@ Heritage Router::heritage() const {
 
 // ---- Over execve(2)
 
-void Router::Port::Waiting::carry(detail::Archive& archive) {
+void Router::Port::Waiting::carry(Archive& archive) {
   archive(frame, sender, charge);
 }
 
-void Router::Port::carry(detail::Archive& archive) {
+void Router::Port::carry(Archive& archive) {
   archive(member.index, member.generation, member.pid, member.group, place,
           ready, draining, isReported, waiting, incoming, stale, owed);
 }
 
-void Router::carry(detail::Archive& archive) {
+void Router::carry(Archive& archive) {
   if (!archive.isReading()) {
     // What it hears may have it write again: so much is enough for a moment,
     // and what is beyond is a loop of its own making.

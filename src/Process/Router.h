@@ -30,6 +30,8 @@
 
 namespace brigade {
 
+class Archive;
+
 class Router final : private detail::Post, private detail::TaskBoardHandler {
  public:
   // Bytes that wait for a process that goes on asking the master for things.
@@ -66,7 +68,7 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   // are carried by the Supervisor, whose channels attach() ties to their ports.
   // False of isSettled(): questions that the master has been asked have no
   // answer yet, and would never get one.
-  void carry(detail::Archive& archive);
+  void carry(Archive& archive);
   void attach(pid_t pid, Channel& channel);
   bool isSettled() const { return mailbox_.owedAnswers() == 0; }
 
@@ -93,7 +95,7 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
       Place sender;
       std::size_t charge;
 
-      void carry(detail::Archive& archive);
+      void carry(Archive& archive);
     };
     std::deque<Waiting> waiting = {};
     // Bytes on their way to it, by sender.
@@ -103,7 +105,7 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
     // Credit that it has not been told of, by whom it wrote to.
     std::map<Place, std::size_t> owed = {};
 
-    void carry(detail::Archive& archive);
+    void carry(Archive& archive);
   };
   // Mail of the master, whose mailbox is not called from inside its own calls.
   struct Own {

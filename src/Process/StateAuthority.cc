@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade {
 namespace {
@@ -91,7 +91,7 @@ void StateAuthority::drop(std::string_view key) {
   table_.remove(key);
 }
 
-void StateAuthority::carry(detail::Archive& archive) {
+void StateAuthority::carry(Archive& archive) {
   archive(table_, version_, expiries_);
   awaitExpiry();
 }

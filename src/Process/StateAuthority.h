@@ -18,6 +18,8 @@
 
 namespace brigade {
 
+class Archive;
+
 class StateAuthority final : public SharedState {
  public:
   // `spread` is told of every key that has changed; `onException` of what has
@@ -41,7 +43,7 @@ class StateAuthority final : public SharedState {
   Standing standing(std::string_view key) const;
 
   // Over execve(2).
-  void carry(detail::Archive& archive);
+  void carry(Archive& archive);
 
   // All of it, for a process that was just forked.
   const detail::StateTable& table() const { return table_; }

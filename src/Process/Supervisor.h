@@ -43,8 +43,10 @@
 #include "brigade/Process/detail/Child.h"
 
 namespace brigade {
-namespace detail {
+
 class Archive;
+
+namespace detail {
 struct Slot;
 }  // namespace detail
 
@@ -236,7 +238,7 @@ class Supervisor final : private detail::ChildHandler {
   // Reading: before start(), which is not called then, with all groups added;
   // `groups[i]` is the group of what was written as of the i-th.
   // SupervisorHandler::onCarried() is told of each child.
-  void carry(detail::Archive& archive, const std::vector<unsigned>& groups);
+  void carry(Archive& archive, const std::vector<unsigned>& groups);
   // Replaces children that were forked by an image of the program with that
   // number. Those that cannot be are tried again.
   void replaceThoseOf(unsigned image);
@@ -312,7 +314,7 @@ class Supervisor final : private detail::ChildHandler {
 
   void checkStopped();
   void endChild(Child& child);
-  void carryChild(detail::Archive& archive, std::unique_ptr<Child>& child);
+  void carryChild(Archive& archive, std::unique_ptr<Child>& child);
 
   EventInterface& loop_;
   SupervisorHandler& handler_;

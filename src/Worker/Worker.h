@@ -149,9 +149,10 @@ class Worker : public ConnectionHandler {
   // Before the first process is replaced. The settings marked R may be changed
   // here.
   virtual void onMasterReload() {}
-  // The master is about to become newer code of the program (docs/processes.md).
-  // What is returned is given to onMasterAdopt() there, which may be of another
-  // version; also to this code again when that one fails.
+  // The master is about to become newer code of the program
+  // (docs/processes.md). What is returned is given to onMasterAdopt() there,
+  // which may be of another version; also to this code again when that one
+  // fails.
   virtual std::string onMasterUpgrade() { return {}; }
   // In that code, behind onMasterStart(), with what the code before has
   // returned. Other processes cannot be reached yet. An exception has the code

@@ -2,10 +2,12 @@
 // the channel is its last argument. Before that:
 //   talk FILE   says hi and appends what is answered to FILE, a line each
 //   say EVENT DATA   says so once, then waits
+//   count MS    says "count" and a number, one more each time
 //   bad KIND    short | header | huge | noise | long | empty | descriptor
 //   noise       10 MB of it, then exits with 4
 //   flood       as many messages as are taken, for ever
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -84,6 +86,12 @@ void misbehave(int channel, const std::string& kind) {
   }
 }
 
+void count(int channel, int interval) {
+  for (int i = 1; say(channel, message("count", std::to_string(i))); ++i) {
+    ::poll(nullptr, 0, interval);
+  }
+}
+
 [[noreturn]] void waitForEver() {
   for (;;) ::pause();
 }
@@ -98,6 +106,8 @@ int main(int argc, char** argv) {
     talk(channel, argv[2]);
   } else if (verb == "say") {
     say(channel, message(argv[2], argv[3]));
+  } else if (verb == "count") {
+    count(channel, std::atoi(argv[2]));
   } else if (verb == "bad") {
     misbehave(channel, argv[2]);
   } else if (verb == "noise") {

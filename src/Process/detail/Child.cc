@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade::detail {
 namespace {
@@ -120,8 +120,8 @@ void Child::onDeadline() {
 }
 
 void Child::carry(Archive& archive) {
-  archive(image_, state_, since_, readyAt_, deadlineAt_, patience_, failure_, tooSlow_,
-          leaving_, killedFor_, detail_);
+  archive(image_, state_, since_, readyAt_, deadlineAt_, patience_, failure_,
+          tooSlow_, leaving_, killedFor_, detail_);
   channel_.carry(archive);
   const bool awaited = state_ != State::kReady;
   if (archive.isReading() && awaited) awaitDeadline();

@@ -16,9 +16,11 @@
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/ExitStatus.h"
 
-namespace brigade::detail {
-
+namespace brigade {
 class Archive;
+}  // namespace brigade
+
+namespace brigade::detail {
 class Child;
 
 class ChildHandler {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade::detail {
 namespace {

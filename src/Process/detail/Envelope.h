@@ -21,9 +21,11 @@
 
 #include "brigade/Process/Channel.h"
 
-namespace brigade::detail {
-
+namespace brigade {
 class Archive;
+}  // namespace brigade
+
+namespace brigade::detail {
 
 // A process. {0, 0} is the master.
 struct Place {

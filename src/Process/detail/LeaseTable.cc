@@ -2,13 +2,11 @@
 
 #include <utility>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade::detail {
 
-void LeaseTable::Asker::carry(Archive& archive) {
-  archive(place, correlation);
-}
+void LeaseTable::Asker::carry(Archive& archive) { archive(place, correlation); }
 
 void LeaseTable::Lease::carry(Archive& archive) {
   archive(epoch, isDone, isHeld, heldEpoch, holder, waiting);

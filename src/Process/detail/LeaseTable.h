@@ -17,9 +17,11 @@
 
 #include "brigade/Process/detail/Envelope.h"
 
-namespace brigade::detail {
-
+namespace brigade {
 class Archive;
+}  // namespace brigade
+
+namespace brigade::detail {
 
 class LeaseTable {
  public:

@@ -4,12 +4,12 @@
 #include <stdexcept>
 #include <utility>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade {
 
 // Found beside SharedState, by whom the class of an entry belongs to.
-static void carryOver(detail::Archive& archive, SharedState::Entry& entry) {
+static void carryOver(Archive& archive, SharedState::Entry& entry) {
   archive(entry.value, entry.version, entry.expires);
 }
 

@@ -14,9 +14,11 @@
 #include "brigade/Process/SharedState.h"
 #include "brigade/Process/detail/Envelope.h"
 
-namespace brigade::detail {
-
+namespace brigade {
 class Archive;
+}  // namespace brigade
+
+namespace brigade::detail {
 
 class StateTable {
  public:

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade::detail {
 

@@ -18,9 +18,11 @@
 #include "brigade/Process/Messenger.h"
 #include "brigade/Process/detail/Envelope.h"
 
-namespace brigade::detail {
-
+namespace brigade {
 class Archive;
+}  // namespace brigade
+
+namespace brigade::detail {
 
 struct Task {
   std::uint64_t id = 0;

@@ -184,8 +184,8 @@ class Parser {
     CLI::App& reload = add("reload", Command::kReload,
                            "Replace the worker processes; no request is lost");
     addGraceful(reload, "Quiet connections may stay, up to --stop-timeout");
-    CLI::App& upgrade = add("upgrade", Command::kUpgrade,
-                            "Go on as the program's file is now");
+    CLI::App& upgrade =
+        add("upgrade", Command::kUpgrade, "Go on as the program's file is now");
     addGraceful(upgrade, "Quiet connections may stay, up to --stop-timeout");
     CLI::App& status =
         add("status", Command::kStatus, "Show the server and its workers");

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "brigade/Events/Archive.h"
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Events/FileDescriptor.h"
-#include "brigade/Events/detail/Archive.h"
 #include "brigade/Process/Launch.h"
 #include "brigade/Worker/RunConfig.h"
 #include "brigade/Worker/Worker.h"

@@ -230,7 +230,8 @@ void Master::watchSignals() {
   loop_->add(Signal{SIGINT}, [this] { stop(Grace::kFast); });
   loop_->add(Signal{SIGQUIT}, [this] { stop(Grace::kGraceful); });
   loop_->add(Signal{SIGHUP}, [this] { askReload("SIGHUP"); });
-  loop_->add(Signal{SIGUSR2}, [this] { askUpgrade("SIGUSR2", Grace::kFast, 0); });
+  loop_->add(Signal{SIGUSR2},
+             [this] { askUpgrade("SIGUSR2", Grace::kFast, 0); });
   loop_->add(Signal{SIGUSR1}, [this] { reopen(); });
   if (::getpid() == 1) {
     loop_->add(Signal{SIGCHLD}, [this] { supervisor_->reapStrangers(); });

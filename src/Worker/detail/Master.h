@@ -3,8 +3,8 @@
 // Master: the first process. It owns the listeners, the pid file and the
 // control socket, and supervises the worker processes and the programs. It
 // never accepts and runs none of the program's message code. Signals: TERM and
-// INT stop, QUIT stops gracefully, HUP reloads (and upgrades, when the program's
-// file has changed), USR2 upgrades, USR1 reopens the log.
+// INT stop, QUIT stops gracefully, HUP reloads (and upgrades, when the
+// program's file has changed), USR2 upgrades, USR1 reopens the log.
 
 #include <sys/resource.h>
 

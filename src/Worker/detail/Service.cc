@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 namespace brigade::detail {
 namespace {

@@ -21,6 +21,10 @@
 #include "brigade/Worker/Worker.h"
 #include "brigade/Worker/detail/Scoreboard.h"
 
+namespace brigade {
+class Archive;
+}  // namespace brigade
+
 namespace brigade::detail {
 
 // Frames between the master and its worker processes, besides Supervisor's.
@@ -57,8 +61,6 @@ struct FixedSettings {
   int backlog;
   mode_t socketMode;
 };
-
-class Archive;
 
 struct Service {
   // Throws what is wrong with the Worker's settings: BadAddress,

@@ -63,8 +63,8 @@ struct ProgramStatus {
   double uptime = 0;
   double load[3] = {0, 0, 0};  // getloadavg(3)
   std::string runDirectory;
-  std::string state;  // RunningStatus
-  std::string note;   // what the last reload or upgrade failed of, or empty
+  std::string state;      // RunningStatus
+  std::string note;       // what the last reload or upgrade failed of, or empty
   unsigned upgrades = 0;  // to newer code, since the start
   std::vector<WorkerStatus> workers;
   std::vector<CommandStatus> programs;

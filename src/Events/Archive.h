@@ -7,8 +7,9 @@
 //   void carry(Archive& archive) { archive(count_, name_, socket_); }
 //
 // In the writing process that appends the values, in the reading one it fills
-// them. For a struct of others there is carryOver(Archive&, T&) in its place. Numbers are in host byte order: both are on one machine, and of one
-// version of what they carry.
+// them. For a struct of others there is carryOver(Archive&, T&) in its place.
+// Numbers are in host byte order: both are on one machine, and of one version
+// of what they carry.
 
 #include <chrono>
 #include <cstdint>
@@ -26,7 +27,7 @@
 
 #include "brigade/Events/FileDescriptor.h"
 
-namespace brigade::detail {
+namespace brigade {
 
 // It ends too early: another version has written it.
 class BadArchive : public std::runtime_error {
@@ -162,4 +163,4 @@ class Archive {
   bool isReading_ = false;
 };
 
-}  // namespace brigade::detail
+}  // namespace brigade

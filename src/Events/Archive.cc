@@ -1,8 +1,8 @@
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 
 #include <fcntl.h>
 
-namespace brigade::detail {
+namespace brigade {
 
 void Archive::carryBytes(void* value, std::size_t size) {
   if (!isReading_) {
@@ -58,4 +58,4 @@ void Archive::releaseDescriptors() const {
   for (const int each : descriptors_) ::fcntl(each, F_SETFD, FD_CLOEXEC);
 }
 
-}  // namespace brigade::detail
+}  // namespace brigade

@@ -4,13 +4,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "brigade/Events/detail/Archive.h"
+#include "brigade/Events/Archive.h"
 #include "brigade/Process/Supervisor.h"
 #include "brigade/Process/detail/Slot.h"
 
 namespace brigade {
 
-using detail::Archive;
 using detail::Child;
 using detail::Slot;
 

@@ -1,0 +1,465 @@
+// New code under the same PID, without a client that notices: whole programs,
+// copies of one binary that differ in their last line (UpgradeSubject.cc).
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/Program.h"
+#include "tests/support/TempDirectory.h"
+#include "tests/support/Wire.h"
+
+namespace brigade::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using std::chrono::seconds;
+
+class UpgradeTest : public ::testing::Test {
+ protected:
+  // Puts code of that version where the program lies, as an installer does: a
+  // new file, renamed over the one before.
+  void install(const std::string& code) {
+    const std::string fresh = folder.name() + "/fresh";
+    fs::copy_file(BRIGADE_UPGRADE_SUBJECT, fresh,
+                  fs::copy_options::overwrite_existing);
+    std::ofstream(fresh, std::ios::app) << "\n#upgrade " << code << "\n";
+    fs::rename(fresh, path);
+  }
+  void start(const std::vector<std::string>& environment = {},
+             std::vector<std::string> options = {}) {
+    // The address is the program's own: it is of the plan.
+    options.insert(options.begin(), {"--listen", "text://127.0.0.1:0"});
+    program.start(options, environment);
+  }
+  std::string ask(const std::string& line) {
+    return Wire(program.port()).ask(line).value_or("(closed)");
+  }
+  // Of all workers that answer a few questions.
+  std::set<std::string> versions() {
+    std::set<std::string> all;
+    for (int i = 0; i < 16; ++i) all.insert(ask("id").substr(0, 9));
+    return all;
+  }
+  // A client of the process with this pid.
+  std::unique_ptr<Wire> clientOf(pid_t pid) {
+    const std::string wanted = " pid=" + std::to_string(pid) + " ";
+    for (int i = 0; i < 500; ++i) {
+      auto client = std::make_unique<Wire>(program.port());
+      const std::string id = client->ask("id").value_or("");
+      if (id.find(wanted) != std::string::npos) return client;
+    }
+    ADD_FAILURE() << "no connection reached worker " << pid;
+    return nullptr;
+  }
+  std::string note() { return program.status().at("note"); }
+  bool hasPid(pid_t pid) {
+    const auto pids = program.workerPids();
+    return std::find(pids.begin(), pids.end(), pid) != pids.end();
+  }
+
+  TempDirectory folder;
+  const std::string path = folder.name() + "/server";
+  Program program{(install("1"), path)};
+};
+
+TEST_F(UpgradeTest, T17_AReloadTakesTheCodeThatLiesThereNow) {
+  start();
+  EXPECT_EQ(versions(), std::set<std::string>{"version=1"});
+  const pid_t master = program.masterPid();
+  const auto before = program.workerPids();
+  install("2");
+  const Outcome outcome = program.command({"reload"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("upgrading"), std::string::npos) << outcome.err;
+  EXPECT_EQ(versions(), std::set<std::string>{"version=2"});
+  const json status = program.status();
+  EXPECT_EQ(status.at("pid"), master);
+  EXPECT_EQ(status.at("upgrades"), 1);
+  EXPECT_EQ(status.at("note"), "");
+  EXPECT_EQ(status.at("state"), "running");
+  for (const pid_t pid : before) EXPECT_FALSE(hasPid(pid));
+  // And from there on, as often as one likes.
+  install("3");
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(versions(), std::set<std::string>{"version=3"});
+  EXPECT_EQ(program.status().at("upgrades"), 2);
+}
+
+TEST_F(UpgradeTest, T17_TheSameCodeIsReloadedAsEver) {
+  start();
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(program.status().at("upgrades"), 0);
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  EXPECT_EQ(program.status().at("upgrades"), 1);
+}
+
+TEST_F(UpgradeTest, P46_Usr2UpgradesAndHupDoesWhenTheFileHasChanged) {
+  start();
+  ::kill(program.masterPid(), SIGUSR2);
+  ASSERT_TRUE(eventually([&] { return program.status().at("upgrades") == 1; }));
+  ASSERT_TRUE(
+      eventually([&] { return program.status().at("state") == "running"; }));
+  install("2");
+  ::kill(program.masterPid(), SIGHUP);
+  ASSERT_TRUE(eventually([&] { return program.status().at("upgrades") == 2; }));
+  EXPECT_EQ(versions(), std::set<std::string>{"version=2"});
+}
+
+TEST_F(UpgradeTest, NoRequestIsLostUnderLoad) {
+  start();
+  const std::uint16_t port = program.port();
+  std::atomic<bool> over{false};
+  std::atomic<int> answered{0};
+  std::atomic<int> failed{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([&] {
+      for (int n = 0; !over; ++n) {
+        Wire wire(port);
+        const std::string text = std::to_string(n);
+        const auto answer = wire.ask("echo " + text);
+        ++(answer == text ? answered : failed);
+      }
+    });
+  }
+  for (int i = 2; i < 12; ++i) {
+    install(std::to_string(i));
+    const Outcome outcome = program.command({"reload"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  }
+  over = true;
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_GT(answered, 100);
+  EXPECT_EQ(program.status().at("upgrades"), 10);
+}
+
+TEST_F(UpgradeTest, ARequestInFlightIsAnsweredByTheCodeThatHasIt) {
+  start();
+  Wire slow(program.port());
+  slow.send("slow 500\n");
+  install("2");
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(slow.line(), "slow");
+}
+
+// ---- What is taken along
+
+TEST_F(UpgradeTest, SharedStateAndTheMastersOwnAreTakenAlong) {
+  start();
+  EXPECT_EQ(ask("set color blue"), "set");
+  EXPECT_EQ(ask("tell one"), "told");
+  ASSERT_TRUE(eventually([&] { return ask("told") == "one "; }));
+  install("2");
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(ask("get color"), "blue");
+  EXPECT_EQ(ask("tell two"), "told");
+  ASSERT_TRUE(eventually([&] { return ask("told") == "one two "; }));
+  EXPECT_EQ(ask("ask now"), "version=2");
+  // Changes go on reaching everybody.
+  EXPECT_EQ(ask("set color green"), "set");
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(eventually([&] { return ask("get color") == "green"; }));
+  }
+}
+
+TEST_F(UpgradeTest, WhatHasRunOnceDoesNotRunAgain) {
+  start();
+  EXPECT_EQ(ask("once key"), "ran");
+  install("2");
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(ask("once key"), "not");
+}
+
+TEST_F(UpgradeTest, ATaskThatIsUnderWayIsAnswered) {
+  start();
+  Wire asker(program.port());
+  asker.send("consume 300 done\n");
+  install("2");
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  const auto answer = asker.line();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->substr(0, 8), "done by ");
+}
+
+TEST_F(UpgradeTest, TheMasterAnswersBeforeItBecomesAnother) {
+  start();
+  Wire asker(program.port());
+  asker.send("ask later\n");
+  Wire other(program.port());
+  install("2");
+  std::thread upgrade([&] { EXPECT_EQ(program.command({"upgrade"}).code, 0); });
+  EXPECT_TRUE(eventually(
+      [&] { return program.log().find("checking") != std::string::npos; }));
+  EXPECT_EQ(other.ask("tell release"), "told");
+  EXPECT_EQ(asker.line(), "version=1");
+  upgrade.join();
+}
+
+TEST_F(UpgradeTest, MailOfAStoppedWorkerIsTakenAlong) {
+  start();
+  const auto pids = program.workerPids();
+  const auto first = clientOf(pids[0]);
+  const auto second = clientOf(pids[1]);
+  ::kill(pids[1], SIGSTOP);
+  // More than its socket takes: the rest waits in the master.
+  const std::string text(50'000, 'x');
+  constexpr std::size_t kLetters = 15;
+  for (std::size_t i = 0; i < kLetters; ++i) {
+    EXPECT_EQ(first->ask("spread " + text), "spread");
+  }
+  // It has to be answered: so the connection is not quiet when it drains.
+  second->send("ask later\n");
+  install("2");
+  std::thread upgrade([&] {
+    const Outcome outcome = program.command({"upgrade"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  });
+  EXPECT_TRUE(eventually(
+      [&] { return program.log().find("takes over") != std::string::npos; }));
+  ::kill(pids[1], SIGCONT);
+  std::size_t heard = 0;
+  EXPECT_TRUE(eventually([&] {
+    heard = second->ask("heard").value_or("").size();
+    return heard == kLetters * (text.size() + 1);
+  })) << heard;
+  EXPECT_EQ(ask("tell release"), "told");
+  EXPECT_EQ(second->line(), "version=2");
+  upgrade.join();
+}
+
+TEST_F(UpgradeTest, AProgramGoesOnAndIsHeardByTheNewCode) {
+  const std::string heard = folder.name() + "/heard";
+  start({"COUNTER=" BRIGADE_COMPANION " count 5", "HEARD=" + heard});
+  const auto lines = [&] {
+    std::vector<std::string> all;
+    std::ifstream file(heard);
+    for (std::string line; std::getline(file, line);) all.push_back(line);
+    return all;
+  };
+  ASSERT_TRUE(eventually([&] { return lines().size() >= 3; }));
+  const json before = program.status().at("programs").at(0);
+  install("2");
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  const std::size_t then = lines().size();
+  ASSERT_TRUE(eventually([&] { return lines().size() >= then + 3; }));
+  const json after = program.status().at("programs").at(0);
+  EXPECT_EQ(after.at("pid"), before.at("pid"));
+  EXPECT_EQ(after.at("restarts"), 0);
+  EXPECT_GT(after.at("messages"), before.at("messages"));
+  const auto all = lines();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].substr(2), std::to_string(i + 1));
+  }
+  EXPECT_EQ(all.front()[0], '1');
+  EXPECT_EQ(all.back()[0], '2');
+}
+
+TEST_F(UpgradeTest, FiguresAndGenerationsGoOn) {
+  start();
+  for (int i = 0; i < 10; ++i) ask("echo x");
+  const auto sum = [&](const char* figure) {
+    std::uint64_t all = 0;
+    const json status = program.status();
+    for (const json& worker : status.at("workers")) {
+      all += worker.at(figure).get<std::uint64_t>();
+    }
+    return all;
+  };
+  EXPECT_EQ(sum("messages"), 10u);
+  const json started = program.status().at("started");
+  install("2");
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(sum("messages"), 10u);
+  EXPECT_EQ(sum("generation"), 4u);
+  EXPECT_EQ(program.status().at("started"), started);
+  ask("echo x");
+  EXPECT_EQ(sum("messages"), 11u);
+}
+
+TEST_F(UpgradeTest, NothingOpenGathersOverManyUpgrades) {
+  start();
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  const std::size_t before = descriptorCount(program.masterPid());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  }
+  EXPECT_EQ(descriptorCount(program.masterPid()), before);
+  std::size_t most = 0;
+  for (const pid_t pid : program.workerPids()) {
+    most = std::max(most, descriptorCount(pid));
+  }
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  for (const pid_t pid : program.workerPids()) {
+    EXPECT_LE(descriptorCount(pid), most);
+  }
+}
+
+// ---- Code that is no good
+
+struct Bad {
+  const char* fault;
+  const char* reason;  // is in what the command and status say
+};
+
+class BadCode : public UpgradeTest,
+                public ::testing::WithParamInterface<Bad> {};
+
+TEST_P(BadCode, ChangesNothingAndStatusSaysWhy) {
+  start();
+  const auto before = program.workerPids();
+  EXPECT_EQ(ask("set key value"), "set");
+  install(std::string("2 ") + GetParam().fault);
+  const Outcome outcome = program.command({"reload"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find(GetParam().reason), std::string::npos)
+      << outcome.err;
+  EXPECT_NE(note().find(GetParam().reason), std::string::npos) << note();
+  EXPECT_TRUE(eventually(
+      [&] { return versions() == std::set<std::string>{"version=1"}; }));
+  EXPECT_EQ(ask("get key"), "value");
+  EXPECT_EQ(ask("ask now"), "version=1");
+  EXPECT_EQ(program.status().at("upgrades"), 0);
+  // Good code is taken all the same.
+  install("3");
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(versions(), std::set<std::string>{"version=3"});
+  EXPECT_EQ(note(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Upgrade, BadCode,
+    ::testing::Values(Bad{"check-exit", "exit 3: this code is no good"},
+                      Bad{"check-crash", "killed by SIG"},
+                      Bad{"no-brigade", "no program of brigade's"},
+                      Bad{"other-worker", "new is worker 'extra'"},
+                      Bad{"master-throws", "a bad start"},
+                      Bad{"adopt-throws", "a bad heir"},
+                      Bad{"no-start", "worker 1: told to fail"},
+                      Bad{"no-start-2", "worker 2: told to fail"}),
+    [](const auto& param) {
+      std::string name = param.param.fault;
+      std::erase(name, '-');
+      return name;
+    });
+
+TEST_F(UpgradeTest, AFileThatIsNoProgramIsRefused) {
+  start();
+  EXPECT_EQ(versions(), std::set<std::string>{"version=1"});
+  std::ofstream(folder.name() + "/text") << "not a program";
+  fs::rename(folder.name() + "/text", path);
+  EXPECT_EQ(runCommand({BRIGADE_UPGRADE_SUBJECT, "reload", "--run-dir",
+                        program.directory()})
+                .code,
+            1);
+  EXPECT_EQ(versions(), std::set<std::string>{"version=1"});
+  install("2");
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+}
+
+// ---- At a bad moment
+
+TEST_F(UpgradeTest, DuringAReloadItWaitsForItsEnd) {
+  start();
+  ::kill(program.masterPid(), SIGHUP);
+  ASSERT_TRUE(eventually(
+      [&] { return program.log().find("reloading") != std::string::npos; }));
+  install("2");
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  EXPECT_EQ(versions(), std::set<std::string>{"version=2"});
+}
+
+TEST_F(UpgradeTest, ManyThatAskAtOnceAreAllAnswered) {
+  start();
+  install("2");
+  std::vector<std::thread> askers;
+  for (int i = 0; i < 6; ++i) {
+    askers.emplace_back([&] {
+      const Outcome outcome = program.command({"upgrade"});
+      EXPECT_EQ(outcome.code, 0) << outcome.err;
+    });
+  }
+  for (std::thread& asker : askers) asker.join();
+  EXPECT_EQ(versions(), std::set<std::string>{"version=2"});
+}
+
+TEST_F(UpgradeTest, KillsOfWorkersInTheMiddleLoseNoSlot) {
+  start();
+  for (int i = 2; i < 8; ++i) {
+    install(std::to_string(i));
+    std::thread upgrade([&] { program.command({"upgrade"}); });
+    for (const pid_t pid : childrenOf(program.masterPid())) {
+      ::kill(pid, SIGKILL);
+    }
+    upgrade.join();
+    ASSERT_TRUE(eventually([&] {
+      const json status = program.status();
+      return std::all_of(
+          status.at("workers").begin(), status.at("workers").end(),
+          [](const json& worker) { return worker.at("state") == "ready"; });
+    }));
+  }
+  install("9");
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  EXPECT_EQ(versions(), std::set<std::string>{"version=9"});
+}
+
+TEST_F(UpgradeTest, AWorkerThatDiesBesideItComesBackByTheNewCode) {
+  start();
+  install("2");
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  const pid_t victim = program.workerPids().front();
+  ::kill(victim, SIGKILL);
+  ASSERT_TRUE(eventually([&] { return !hasPid(victim); }));
+  ASSERT_TRUE(eventually(
+      [&] { return versions() == std::set<std::string>{"version=2"}; }));
+}
+
+TEST_F(UpgradeTest, AStopInTheMiddleStops) {
+  start();
+  install("2");
+  std::thread upgrade([&] { program.command({"upgrade"}); });
+  const Outcome stop = program.command({"stop"});
+  EXPECT_EQ(stop.code, 0) << stop.err;
+  EXPECT_EQ(program.wait(), 0);
+  upgrade.join();
+}
+
+TEST_F(UpgradeTest, X02_WorkersLeaveWhenTheMasterIsKilledAfterIt) {
+  start();
+  install("2");
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  const auto pids = program.workerPids();
+  ::kill(program.masterPid(), SIGKILL);
+  EXPECT_EQ(program.wait(), -SIGKILL);
+  for (const pid_t pid : pids) {
+    EXPECT_TRUE(eventually([&] { return !processExists(pid); }));
+  }
+}
+
+// ---- --check
+
+TEST_F(UpgradeTest, CheckLooksAtTheSettingsAndStartsNothing) {
+  Outcome outcome = runCommand({path, "start", "--check"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "upgraded: the settings are good\n");
+  outcome = runCommand({path, "start", "--check", "--listen", "nonsense"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("nonsense"), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace brigade::test
