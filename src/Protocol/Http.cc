@@ -22,11 +22,6 @@ constexpr std::string_view kCrlf = "\r\n";
 // connection that never asks for anything.
 constexpr unsigned kEmptyLines = 8;
 
-// RFC 9112, 6.3: what has neither a body nor framing.
-bool hasNoBody(unsigned status) {
-  return status < 200 || status == 204 || status == 304;
-}
-
 // Writes a head into room that is there.
 class HeadWriter {
  public:
@@ -102,18 +97,19 @@ void putFraming(const HttpReply& reply, std::uint64_t size, HeadWriter& lines) {
 
 void encodeReply(const HttpReply& reply, std::string_view data, Output& out) {
   const HttpResponse& response = reply.response;
-  const bool noBody = hasNoBody(response.status());
+  const bool mayHaveBody = HttpReply::mayHaveBody(response.status());
   const std::string_view fields = response.fields();
-  const bool sendsData = !noBody && !reply.headOnly &&
+  const bool sendsData = mayHaveBody && !reply.headOnly &&
                          reply.framing != HttpReply::Framing::kChunked;
-  const bool copies = sendsData && data.size() < Output::kBorrowInput;
+  const std::string_view body = sendsData ? data : std::string_view();
+  const bool copies = body.size() < Output::kBorrowInput;
   const std::size_t room =
-      HeadWriter::kOwnLines + fields.size() + (copies ? data.size() : 0);
+      HeadWriter::kOwnLines + fields.size() + (copies ? body.size() : 0);
   char* const begin = out.room(room);
   HeadWriter lines(begin);
   lines.putStatus(response.status());
   if (!response.hasDate()) lines.putDate(reply.date);
-  if (!noBody) putFraming(reply, data.size(), lines);
+  if (mayHaveBody) putFraming(reply, data.size(), lines);
   if (!reply.staysOpen()) {
     lines.put("Connection: close\r\n");
   } else if (reply.minorVersion == 0) {
@@ -121,10 +117,10 @@ void encodeReply(const HttpReply& reply, std::string_view data, Output& out) {
   }
   lines.put(fields);
   lines.put(kCrlf);
-  if (copies) lines.put(data);
+  if (copies) lines.put(body);
   assert(lines.end() <= begin + room);
   out.commit(static_cast<std::size_t>(lines.end() - begin));
-  if (sendsData && !copies) out.append(data);
+  if (!copies) out.append(body);
 }
 
 void encodePiece(HttpPiece piece, std::string_view data, Output& out) {
@@ -150,16 +146,6 @@ void encodePiece(HttpPiece piece, std::string_view data, Output& out) {
 }
 
 }  // namespace
-
-bool HttpReply::hasBody() const {
-  return !headOnly && !hasNoBody(response.status());
-}
-
-bool HttpReply::staysOpen() const {
-  const bool framed = framing != Framing::kUntilClose &&
-                      (framing != Framing::kChunked || minorVersion > 0);
-  return keepAlive && (framed || !hasBody());
-}
 
 Http::Http(HttpShared& shared) : shared_(shared) {}
 
@@ -214,7 +200,7 @@ Packet Http::begin(const HttpRequest& request, std::string_view bytes,
   shared.codec_ = this;
   shared.packet_ = bytes.data();
   shared.headLength_ = headLength;
-  last_ = !request.keepAlive();
+  next_ = request.keepAlive() ? Phase::kHead : Phase::kIgnore;
   if (!request.contentLength()) {
     chunks_ = {};
     phase_ = Phase::kChunked;
@@ -280,7 +266,7 @@ Packet Http::refused(const detail::HttpRefusal& refusal) {
 }
 
 void Http::endRequest() {
-  phase_ = last_ ? Phase::kIgnore : Phase::kHead;
+  phase_ = next_;
   begun_ = false;
   emptyLines_ = 0;
 }
@@ -307,18 +293,27 @@ Message Http::decode(std::span<char> packet) {
 
 Message Http::decodeHead(std::span<char> packet) {
   HttpShared& shared = shared_;
-  const std::string_view bytes(packet.data(), packet.size());
-  // Somewhere else than input() saw it, or another codec came between.
   if (shared.codec_ != this || shared.packet_ != packet.data()) {
-    HttpParser::Resume start;
-    shared.headLength_ =
-        HttpParser::parse(bytes, start, shared.limits_, shared.request_).length;
+    return readAndDecode(packet);
   }
+  const std::string_view bytes(packet.data(), packet.size());
   shared.codec_ = nullptr;
   shared.request_.head_ = bytes.substr(0, shared.headLength_);
   shared.request_.body_ = bytes.substr(shared.headLength_);
   shared.part_.request = &shared.request_;
   return Message::of(shared.part_, shared.request_.body_);
+}
+
+// A head somewhere else than input() saw it, or another codec came between.
+Message Http::readAndDecode(std::span<char> packet) {
+  HttpShared& shared = shared_;
+  HttpParser::Resume start;
+  shared.headLength_ = HttpParser::parse({packet.data(), packet.size()}, start,
+                                         shared.limits_, shared.request_)
+                           .length;
+  shared.codec_ = this;
+  shared.packet_ = packet.data();
+  return decodeHead(packet);
 }
 
 void Http::encode(const Message& message, Output& out) {
@@ -327,8 +322,12 @@ void Http::encode(const Message& message, Output& out) {
   } else if (message.is<HttpPiece>()) {
     encodePiece(message.as<HttpPiece>(), message.data(), out);
   } else {
-    out.append(message.data());
+    encodeOther(message, out);
   }
+}
+
+void Http::encodeOther(const Message& message, Output& out) {
+  out.append(message.data());
 }
 
 unsigned Http::statusOf(Refusal refusal) const {
@@ -355,8 +354,9 @@ void Http::refuse(Refusal refusal, Output& out) {
   }
   body += '\n';
   const HttpResponse response = HttpResponse::text({}, status);
-  encodeReply({.response = response, .keepAlive = false, .date = shared_.date},
-              body, out);
+  const HttpReply reply{
+      .response = response, .keepAlive = false, .date = shared_.date};
+  encode(Message::of(reply, body), out);
 }
 
 }  // namespace brigade

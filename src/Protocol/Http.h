@@ -57,9 +57,17 @@ struct HttpReply {
 
   // False: only the end of the connection ends this response. HTTP/1.0 has no
   // chunks: then the pieces go out bare.
-  bool staysOpen() const;
-  // False: the request or the status forbids a body (RFC 9112, 6.3).
-  bool hasBody() const;
+  bool staysOpen() const {
+    const bool framed = framing != Framing::kUntilClose &&
+                        (framing != Framing::kChunked || minorVersion > 0);
+    return keepAlive && (framed || !hasBody());
+  }
+  // False: the request or the status forbids a body.
+  bool hasBody() const { return !headOnly && mayHaveBody(response.status()); }
+  // RFC 9112, 6.3: one that may not has no framing either.
+  static bool mayHaveBody(unsigned status) {
+    return status >= 200 && status != 204 && status != 304;
+  }
 };
 
 // Pieces of a chunked response, and the interim one: Message::of(piece, data).
@@ -101,13 +109,17 @@ class Http : public ProtocolInterface {
   Message decode(std::span<char> packet) override;
   // A response of a status that has no body (1xx, 204, 304: RFC 9112, 6.3) goes
   // out without one, and without its length.
-  void encode(const Message& message, Output& out) override;
+  void encode(const Message& message, Output& out) final;
   // The whole answer to what was refused last, in text/plain; kTimeout is 408,
   // or nothing when no byte of a request has come. The connection ends.
-  void refuse(Refusal refusal, Output& out) override;
+  [[gnu::cold]] void refuse(Refusal refusal, Output& out) override;
 
   // What input() refused last, for logs; status 0: nothing.
   const detail::HttpRefusal& refusal() const { return refusal_; }
+
+ protected:
+  // What is neither HttpReply nor HttpPiece: its data, as it is.
+  virtual void encodeOther(const Message& message, Output& out);
 
  private:
   enum class Phase : std::uint8_t {
@@ -118,16 +130,17 @@ class Http : public ProtocolInterface {
     kRefused
   };
 
-  Packet head(std::string_view bytes);
+  inline Packet head(std::string_view bytes);
   Packet afterHead(std::string_view bytes);
-  Packet begin(const HttpRequest& request, std::string_view bytes,
-               std::size_t headLength);
+  inline Packet begin(const HttpRequest& request, std::string_view bytes,
+                      std::size_t headLength);
   Packet fixedBody(std::size_t present);
   Packet chunkedBody(std::string_view bytes);
   Packet whole(HttpPart::Kind kind, std::size_t length);
   Packet refused(const detail::HttpRefusal& refusal);
   void endRequest();
-  Message decodeHead(std::span<char> packet);
+  inline Message decodeHead(std::span<char> packet);
+  [[gnu::cold]] Message readAndDecode(std::span<char> packet);
   unsigned statusOf(Refusal refusal) const;
 
   HttpShared& shared_;
@@ -137,9 +150,9 @@ class Http : public ProtocolInterface {
   detail::HttpParser::Resume resume_;
   Phase phase_ = Phase::kHead;
   HttpPart::Kind kind_ = HttpPart::Kind::kRequest;  // what decode() is given
-  std::uint8_t emptyLines_ = 0;                     // before this request
-  bool begun_ : 1 = false;  // a byte of this request has come
-  bool last_ : 1 = false;   // nothing is read after this request
+  Phase next_ = Phase::kHead;                       // behind this request
+  std::uint8_t emptyLines_ : 4 = 0;  // before it, up to kEmptyLines
+  bool begun_ : 1 = false;           // a byte of this request has come
 };
 
 }  // namespace brigade

@@ -30,6 +30,8 @@ class Message {
 
   template <typename T>
   bool is() const {
+    // As nearly always; only that it is another one takes more than a look.
+    if (type_ == &typeid(T)) return true;
     return type_ != nullptr && *type_ == typeid(T);
   }
 

@@ -43,16 +43,6 @@ HttpConnection::HttpConnection(HttpWorker& worker) : worker_(worker) {}
 
 HttpConnection::~HttpConnection() = default;
 
-void HttpConnection::begin(const HttpRequest& request) {
-  phase_ = Phase::kAnswering;
-  worker_.atHand_.request = &request;
-  minorVersion_ = static_cast<std::uint8_t>(request.minorVersion());
-  headOnly_ = request.method() == "HEAD";
-  selects_ = headOnly_ || request.method() == "GET";
-  keepAlive_ = request.keepAlive();
-  acceptsGzip_ = worker_.httpCompression && acceptsGzip(request);
-}
-
 // The one that a callback has, while it runs.
 const HttpRequest* HttpConnection::handled() const {
   const HttpWorker::AtHand& atHand = worker_.atHand_;
@@ -70,13 +60,12 @@ HttpReply HttpConnection::replyFor(const HttpResponse& response) const {
     throw std::invalid_argument("status " + std::to_string(response.status()) +
                                 " is not a final one");
   }
-  HttpReply reply{response};
-  reply.headOnly = headOnly_;
-  // A body that nobody reads to its end would be taken for a request.
-  reply.keepAlive = keepAlive_ && !draining_ && !bodyPending_;
-  reply.minorVersion = minorVersion_;
-  reply.date = worker_.date();
-  return reply;
+  return {.response = response,
+          .headOnly = headOnly_,
+          // A body that nobody reads to its end would be taken for a request.
+          .keepAlive = keepAlive_ && !draining_ && !bodyPending_,
+          .minorVersion = minorVersion_,
+          .date = worker_.date()};
 }
 
 SendResult HttpConnection::send(const HttpResponse& response) {
@@ -138,9 +127,8 @@ SendResult HttpConnection::sendFile(const HttpResponse& response,
 }
 
 SendResult HttpConnection::send(std::string_view text) {
-  static const HttpResponse head = HttpResponse::text({});
   if (phase_ != Phase::kAnswering) return SendResult::kDropped;
-  return sendBody(head, text);
+  return sendBody(worker_.text_, text);
 }
 
 SendResult HttpConnection::sendWhole(const HttpResponse& head,

@@ -100,11 +100,12 @@ class HttpConnection {
   // While it lives a callback has the request.
   class Callback;
 
-  void begin(const HttpRequest& request);
+  inline void begin(const HttpRequest& request);
   const HttpRequest* handled() const;
   const HttpRequest* request() const;
   SendResult sendWhole(const HttpResponse& head, std::string_view body);
-  SendResult put(const HttpReply& reply, std::string_view body, Phase next);
+  inline SendResult put(const HttpReply& reply, std::string_view body,
+                        Phase next);
   SendResult sendBody(const HttpResponse& head, std::string_view body);
   SendResult sendPacked(const HttpResponse& response, std::string_view body);
   SendResult sendFile(const HttpResponse& response, detail::HttpFile file,
@@ -114,7 +115,7 @@ class HttpConnection {
   SendResult writePacked(std::string_view piece);
   SendResult finish();
   HttpReply replyFor(const HttpResponse& response) const;
-  void answered();
+  inline void answered();
   void holdBack(const HttpRequest& request);
   void fail(unsigned status);
   void cutOff();

@@ -95,15 +95,14 @@ void HttpWorker::onMessage(TcpConnection& tcp, const Message& message) {
   auto& http = static_cast<detail::HttpProtocol&>(tcp.protocol()).connection();
   const HttpConnection::Callback callback(http);
   const auto& part = message.as<HttpPart>();
+  if (part.request != nullptr) http.begin(*part.request);
   switch (part.kind) {
     case HttpPart::Kind::kRequest:
-      http.begin(*part.request);
       if (part.request->body().empty() || !streamWhole(http, *part.request)) {
         handle(http, *part.request);
       }
       break;
     case HttpPart::Kind::kHead:
-      http.begin(*part.request);
       http.bodyPending_ = true;
       beginBody(http, *part.request);
       break;
@@ -165,19 +164,23 @@ Drain HttpWorker::onDrain(TcpConnection& tcp) {
 
 // ---- Requests
 
-// What leaves a callback becomes an answer, as far as there is none yet; then
-// it goes on to the connection, which counts and logs it.
+// Inside a catch: what has left a callback becomes an answer, as far as there
+// is none yet; then it goes on to the connection, which counts and logs it.
+void HttpWorker::failed(HttpConnection& http, const HttpRequest& request) {
+  const std::string where =
+      std::string(request.method()) + " " + std::string(request.path()) + ": ";
+  const std::string what = exceptionText(std::current_exception());
+  http.fail(500);
+  throw std::runtime_error(where + what);
+}
+
 template <typename Callback>
 void HttpWorker::guarded(HttpConnection& http, const HttpRequest& request,
                          Callback callback) {
   try {
     callback();
   } catch (...) {
-    const std::string where = std::string(request.method()) + " " +
-                              std::string(request.path()) + ": ";
-    const std::string what = exceptionText(std::current_exception());
-    http.fail(500);
-    throw std::runtime_error(where + what);
+    failed(http, request);
   }
 }
 

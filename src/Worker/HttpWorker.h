@@ -29,6 +29,7 @@
 #include "brigade/Protocol/HttpDate.h"
 #include "brigade/Protocol/HttpLimits.h"
 #include "brigade/Protocol/HttpRequest.h"
+#include "brigade/Protocol/HttpResponse.h"
 #include "brigade/Worker/HttpConnection.h"
 #include "brigade/Worker/Worker.h"
 
@@ -106,7 +107,7 @@ class HttpWorker : public Worker {
   // A request for another protocol on this connection. True: it is dealt with.
   virtual bool upgrade(HttpConnection&, const HttpRequest&) { return false; }
 
-  void handle(HttpConnection& http, const HttpRequest& request);
+  inline void handle(HttpConnection& http, const HttpRequest& request);
   void beginBody(HttpConnection& http, const HttpRequest& head);
   bool streamWhole(HttpConnection& http, const HttpRequest& request);
   void addBody(HttpConnection& http, std::string_view piece);
@@ -116,6 +117,9 @@ class HttpWorker : public Worker {
   template <typename Callback>
   void guarded(HttpConnection& http, const HttpRequest& request,
                Callback callback);
+
+  [[noreturn, gnu::cold]] static void failed(HttpConnection& http,
+                                             const HttpRequest& request);
 
   detail::HttpPacker& packer();
   [[gnu::cold]] void lookUpDate(Clock::time_point now);
@@ -131,6 +135,7 @@ class HttpWorker : public Worker {
   std::unique_ptr<detail::HttpPacker> packer_;
   HttpSessions* sessions_ = nullptr;  // a member of the program, if it has one
   AtHand atHand_;
+  const HttpResponse text_ = HttpResponse::text({});  // of HttpConnection::send
   std::array<char, kHttpDateSize> date_{};
   Clock::time_point dateEnds_{};
 };

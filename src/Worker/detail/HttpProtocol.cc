@@ -12,10 +12,9 @@ HttpProtocol::HttpProtocol(HttpWorker& worker, HttpShared& shared)
 
 HttpProtocol::~HttpProtocol() = default;
 
-void HttpProtocol::encode(const Message& message, Output& out) {
-  // In this order: that a type is another one takes a comparison of names.
-  if (message.is<HttpReply>() || !message.is<HandshakeAnswer>()) {
-    Http::encode(message, out);
+void HttpProtocol::encodeOther(const Message& message, Output& out) {
+  if (!message.is<HandshakeAnswer>()) {
+    Http::encodeOther(message, out);
     return;
   }
   const auto& answer = message.as<HandshakeAnswer>();

@@ -26,12 +26,13 @@ class HttpProtocol final : public Http {
 
   HttpConnection& connection() { return connection_; }
 
-  // Besides Http's: HandshakeAnswer.
-  void encode(const Message& message, Output& out) override;
   // Nothing into an answer that has begun: the connection's end says it.
   void refuse(Refusal refusal, Output& out) override;
 
  private:
+  // HandshakeAnswer too.
+  void encodeOther(const Message& message, Output& out) override;
+
   HttpConnection connection_;
 };
 
