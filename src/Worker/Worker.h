@@ -42,6 +42,11 @@ enum class AcceptMode : std::uint8_t {
   // kernel spreads connections evenly, and none is lost over a reload. A Unix
   // socket has one queue only and is shared.
   kReusePort,
+  // The same, and all connections of one client's address, IPv4 or IPv6, come
+  // to
+  // one process, for as long as `count` stays. While that process is away a
+  // sibling has them. Clients behind one address are one client.
+  kSticky,
   // One socket for all. Where the loop can (epoll), one process wakes up.
   kShared,
   // One socket for all, and a lock: one process accepts at a time.
