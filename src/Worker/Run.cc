@@ -3,11 +3,13 @@
 #include <charconv>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <optional>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <variant>
 
 #include "brigade/Connection/Address.h"
@@ -16,6 +18,7 @@
 #include "brigade/Worker/Worker.h"
 #include "brigade/Worker/detail/CommandLine.h"
 #include "brigade/Worker/detail/Commands.h"
+#include "brigade/Worker/detail/Configuration.h"
 #include "brigade/Worker/detail/Daemon.h"
 #include "brigade/Worker/detail/Master.h"
 #include "brigade/Worker/detail/Service.h"
@@ -23,6 +26,7 @@
 namespace brigade {
 namespace {
 
+using detail::Configuration;
 using detail::ExitCode;
 
 // What the user or the program asked for makes no sense, in itself.
@@ -55,9 +59,10 @@ Target findTarget(const std::vector<Worker*>& workers, std::string_view text,
                  ": no worker is named '" + std::string(name) + "'");
 }
 
-void apply(const detail::Invocation& invocation,
-           const std::vector<Worker*>& workers) {
-  std::set<const Worker*> moved;
+// The settings that it has fixed.
+Configuration::Fixed applyTyped(const detail::Invocation& invocation,
+                                const std::vector<Worker*>& workers) {
+  Configuration::Fixed fixed;
   for (const std::string& text : invocation.listen) {
     const Target target = findTarget(workers, text, "--listen");
     const std::string& name = target.worker->name;
@@ -65,7 +70,7 @@ void apply(const detail::Invocation& invocation,
       throw BadUsage("--listen " + text + ": worker '" + name +
                      "' does not listen");
     }
-    if (!moved.insert(target.worker).second) {
+    if (!fixed.insert({target.worker, "address"}).second) {
       throw BadUsage("--listen " + text + ": worker '" + name +
                      "' has one address, and was given another");
     }
@@ -80,7 +85,9 @@ void apply(const detail::Invocation& invocation,
     if (error != std::errc() || stop != end || target.worker->count > 1024) {
       throw BadUsage("--workers " + text + ": not a number from 0 to 1024");
     }
+    fixed.insert({target.worker, "count"});
   }
+  return fixed;
 }
 
 int complain(const RunConfig& config, std::string_view text, ExitCode code) {
@@ -100,11 +107,12 @@ void check(const std::vector<Worker*>& workers, const RunConfig& config) {
   Programs::check(config.programs);
 }
 
-int start(const std::vector<Worker*>& workers, const RunConfig& config) {
+int start(const std::vector<Worker*>& workers, const RunConfig& config,
+          Configuration* file) {
   std::optional<detail::Daemon> daemon;
   try {
     if (config.daemonize) daemon.emplace(config.stdoutFile);
-    detail::Master master(workers, config, daemon ? &*daemon : nullptr);
+    detail::Master master(workers, config, daemon ? &*daemon : nullptr, file);
     master.run();
     return ExitCode::kSuccess;
   } catch (const std::exception& e) {
@@ -112,6 +120,13 @@ int start(const std::vector<Worker*>& workers, const RunConfig& config) {
     daemon->failed(config.name + ": " + e.what());
     return ExitCode::kFailure;
   }
+}
+
+// A daemon is somewhere else when it reads the file again.
+std::string absolute(const std::string& path) {
+  std::error_code gone;  // the current directory may be
+  const auto whole = std::filesystem::absolute(path, gone);
+  return gone ? path : whole.string();
 }
 
 bool starts(detail::Command command) {
@@ -124,21 +139,33 @@ bool starts(detail::Command command) {
 int run(int argc, char** argv, const std::vector<Worker*>& workers,
         RunConfig config) {
   initProcessTitle(argc, argv);
-  const auto parsed = detail::parseCommandLine(argc, argv, config);
+  RunConfig typed = config;
+  auto parsed = detail::parseCommandLine(argc, argv, typed);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
-  const auto& invocation = std::get<detail::Invocation>(parsed);
-  if (invocation.daemonize) config.daemonize = true;
-  detail::completeConfig(config, argv[0]);
-  if (starts(invocation.command)) {
-    try {
-      apply(invocation, workers);
-      check(workers, config);
-    } catch (const std::invalid_argument& e) {
-      // A bad address or number, an unknown protocol or event loop.
-      return complain(config, e.what(), ExitCode::kBadUsage);
-    } catch (const std::exception& e) {
-      return complain(config, e.what(), ExitCode::kFailure);
+  auto& invocation = std::get<detail::Invocation>(parsed);
+  std::optional<Configuration> file;
+  try {
+    if (typed.configFile.empty()) {
+      config = std::move(typed);
+    } else {
+      file.emplace(absolute(typed.configFile), workers);
+      file->apply(config);
+      // Once more, over what the file says.
+      detail::parseCommandLine(argc, argv, config);
     }
+    if (invocation.daemonize) config.daemonize = true;
+    detail::completeConfig(config, argv[0]);
+    if (starts(invocation.command)) {
+      const auto fixed = applyTyped(invocation, workers);
+      if (file) file->apply(fixed);
+      check(workers, config);
+    }
+  } catch (const std::invalid_argument& e) {
+    // A bad address, number or file, an unknown protocol or event loop.
+    detail::completeConfig(config, argv[0]);
+    return complain(config, e.what(), ExitCode::kBadUsage);
+  } catch (const std::exception& e) {
+    return complain(config, e.what(), ExitCode::kFailure);
   }
   if (invocation.command != detail::Command::kStart) {
     const int code = detail::runCommand(invocation, config);
@@ -146,7 +173,7 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
       return code;
     }
   }
-  return start(workers, config);
+  return start(workers, config, file ? &*file : nullptr);
 }
 
 }  // namespace brigade

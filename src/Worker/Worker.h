@@ -15,7 +15,9 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +34,7 @@
 namespace brigade {
 
 namespace detail {
+class Configuration;
 class Master;
 struct Service;
 class WorkerProcess;
@@ -115,6 +118,12 @@ class Worker : public ConnectionHandler {
   // that a debugger holds is not. Zero: never, and nobody looks.
   std::chrono::milliseconds hangTimeout{0};
   std::string event;  // of this Worker's processes; empty: the program's
+
+  // What the section [app] of the configuration file says, as this process
+  // knows it: from onMasterStart on, in the master also what a reload has read
+  // anew, from onMasterReload on. By "key", or "mail.server" for server in
+  // [app.mail]; numbers are texts too. None: it is not there.
+  std::optional<std::string_view> configured(std::string_view key) const;
 
   // A protocol of the program's own for this Worker's address. Before run().
   void registerProtocol(std::string_view scheme, ProtocolFactory factory);
@@ -211,6 +220,7 @@ class Worker : public ConnectionHandler {
                 const std::exception_ptr& exception) override;
 
  private:
+  friend class detail::Configuration;
   friend class detail::Master;
   friend class detail::WorkerProcess;
   friend struct detail::Service;
@@ -225,6 +235,7 @@ class Worker : public ConnectionHandler {
   detail::WorkerProcess* process_ = nullptr;
   Messenger* messenger_ = nullptr;  // of this process
   SharedState* state_ = nullptr;
+  std::map<std::string, std::string, std::less<>> app_;
 };
 
 class Worker::Connections {

@@ -35,9 +35,10 @@ std::string describe(const SlotView& slot) {
 }  // namespace
 
 Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
-               Daemon* daemon)
+               Daemon* daemon, Configuration* file)
     : config_(config),
       daemon_(daemon),
+      file_(file),
       loop_(makeEventLoop("epoll")),
       startedAt_(std::chrono::system_clock::now()),
       started_(Clock::now()) {
@@ -412,6 +413,7 @@ void Master::onStopped() {
 void Master::onReloadStarted() {
   log(LogLevel::kInfo, "reloading");
   router_->beginEpoch();
+  rereadConfiguration();
   forEachWorker([](Worker& worker) { worker.onMasterReload(); });
   if (supervisor_->stopping()) return;
   resizeServices();
@@ -440,8 +442,8 @@ RunningStatus Master::runningStatus() const {
 
 // Without anybody who waits for the answer.
 void Master::askReload(const std::string& who) {
-  if (runningStatus() == RunningStatus::kStarting) {
-    log(LogLevel::kWarning, who + ": no reload: the program is starting");
+  if (const std::string why = whyNoReload(); !why.empty()) {
+    log(LogLevel::kWarning, who + ": no reload: " + why);
     return;
   }
   log(LogLevel::kInfo, who + " asks for a reload");

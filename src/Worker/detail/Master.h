@@ -30,15 +30,17 @@
 
 namespace brigade::detail {
 
+class Configuration;
 class Daemon;
 
 class Master final : public SupervisorHandler, public ProgramHandler {
  public:
   // Prepares everything that can fail before the first fork: throws what is
   // wrong, and then leaves nothing behind. `config` is complete. `daemon` is
-  // told how the start went; null in the foreground.
+  // told how the start went; null in the foreground. `file` is read again for
+  // each reload; null: there is none.
   Master(const std::vector<Worker*>& workers, const RunConfig& config,
-         Daemon* daemon);
+         Daemon* daemon, Configuration* file);
   ~Master();
 
   // Forks and serves until stopped. Throws, when all is ended again, what the
@@ -101,6 +103,9 @@ class Master final : public SupervisorHandler, public ProgramHandler {
 
   RunningStatus runningStatus() const;
   void askReload(const std::string& who);
+  // Why there can be no reload now; empty: there can.
+  std::string whyNoReload() const;
+  void rereadConfiguration();
 
   void checkReady();
   void startDone();
@@ -139,6 +144,7 @@ class Master final : public SupervisorHandler, public ProgramHandler {
 
   RunConfig config_;
   Daemon* daemon_;
+  Configuration* file_;
   std::unique_ptr<EventInterface> loop_;
   std::unique_ptr<PidFile> pidFile_;
   std::set<std::string> claimed_;  // see Service::claimPath()

@@ -80,8 +80,9 @@ bool Master::answerSlot(std::string_view request,
 }
 
 void Master::answerReload(Grace grace, ControlSocket::Reply reply) {
-  if (runningStatus() == RunningStatus::kStarting) {
-    reply.line(resultLine(false, "the program is starting"));
+  if (const std::string why = whyNoReload(); !why.empty()) {
+    log(LogLevel::kWarning, "no reload: " + why);
+    reply.line(resultLine(false, why));
     return;
   }
   const std::uint64_t id = nextReply_++;
