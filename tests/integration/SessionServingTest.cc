@@ -119,8 +119,8 @@ TEST_F(SessionServingTest, NobodyChoosesHisId) {
   EXPECT_FALSE(fs::exists(folder + "/" + std::string(32, 'a')));
 }
 
-TEST_F(SessionServingTest, IdsAreNeverTheSame) {
-  start();
+TEST_F(SessionServingTest, P07_IdsAreNeverTheSame) {
+  start({"--workers", "4"});
   std::set<std::string> seen;
   for (int i = 0; i < 50; ++i) {
     cookie.clear();
