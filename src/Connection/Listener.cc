@@ -154,6 +154,43 @@ ino_t inodeOf(const std::string& path) {
   return ::lstat(path.c_str(), &info) == 0 ? info.st_ino : 0;
 }
 
+// ---- What steers a group: classic BPF that leaves a number in A
+
+std::vector<sock_filter> randomNumber() {
+  constexpr auto kRandom = static_cast<__u32>(SKF_AD_OFF + SKF_AD_RANDOM);
+  return {{BPF_LD | BPF_W | BPF_ABS, 0, 0, kRandom}};
+}
+
+// Of the address in the packet's IP header. Each word of it is added and then
+// spread over all bits (Knuth's multiplicative hash), of which the upper half
+// counts: addresses that follow each other come to different sockets.
+std::vector<sock_filter> hashOfAddress() {
+  constexpr __u32 kGolden = 2654435761U;
+  constexpr __u8 kWords = 4;  // of an IPv6 address
+  const auto at = [](int offset) {
+    return static_cast<__u32>(SKF_NET_OFF + offset);
+  };
+  std::vector<sock_filter> code;
+  const auto addWord = [&](int offset) {
+    code.push_back({BPF_MISC | BPF_TAX, 0, 0, 0});
+    code.push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, at(offset)});
+    code.push_back({BPF_ALU | BPF_ADD | BPF_X, 0, 0, 0});
+    code.push_back({BPF_ALU | BPF_MUL | BPF_K, 0, 0, kGolden});
+  };
+  // The version of IP; then A is 0, and the words are added to it. On a socket
+  // for both, clients of IPv4 send IPv4.
+  code.push_back({BPF_LD | BPF_B | BPF_ABS, 0, 0, at(0)});
+  code.push_back({BPF_ALU | BPF_RSH | BPF_K, 0, 0, 4});
+  code.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, 6, 4});
+  code.push_back({BPF_LD | BPF_IMM, 0, 0, 0});
+  addWord(12);
+  code.push_back({BPF_JMP | BPF_JA, 0, 0, 1 + kWords * 4});
+  code.push_back({BPF_LD | BPF_IMM, 0, 0, 0});
+  for (int word = 0; word < kWords; ++word) addWord(8 + word * 4);
+  code.push_back({BPF_ALU | BPF_RSH | BPF_K, 0, 0, 16});
+  return code;
+}
+
 }  // namespace
 
 Listener::Listener(Address address, FileDescriptor fd)
@@ -225,17 +262,24 @@ std::vector<Listener> Listener::joinGroup(const Listener& member,
   return listeners;
 }
 
-// By a program in the kernel (SO_ATTACH_REUSEPORT_CBPF, socket(7)): the number
-// of the socket is a random number modulo `count`.
-void Listener::steerGroup(const Listener& member, unsigned count) {
+// By a program in the kernel (SO_ATTACH_REUSEPORT_CBPF, socket(7)), which
+// answers with the number of the socket.
+void Listener::steerGroup(const Listener& member, unsigned count,
+                          Steering steering) {
   if (member.address().family == Address::Family::kUnix) return;
-  constexpr auto kRandom = static_cast<__u32>(SKF_AD_OFF + SKF_AD_RANDOM);
-  sock_filter code[] = {{BPF_LD | BPF_W | BPF_ABS, 0, 0, kRandom},
-                        {BPF_ALU | BPF_MOD | BPF_K, 0, 0, count},
-                        {BPF_RET | BPF_A, 0, 0, 0}};
-  const sock_fprog program = {3, code};
-  ::setsockopt(member.fd(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
-               sizeof program);
+  std::vector<sock_filter> code =
+      steering == Steering::kByAddress ? hashOfAddress() : randomNumber();
+  code.push_back({BPF_ALU | BPF_MOD | BPF_K, 0, 0, count});
+  code.push_back({BPF_RET | BPF_A, 0, 0, 0});
+  const sock_fprog program = {static_cast<unsigned short>(code.size()),
+                              code.data()};
+  const int result =
+      ::setsockopt(member.fd(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+                   sizeof program);
+  if (result != 0 && steering == Steering::kByAddress) {
+    refuse(member.address(), "no distribution by address: " +
+                                 std::generic_category().message(errno));
+  }
 }
 
 Listener::Listener(Archive& archive) { carry(archive); }

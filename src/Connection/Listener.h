@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -33,6 +34,10 @@ struct ListenOptions {
   gid_t group = static_cast<gid_t>(-1);
 };
 
+// Which socket of a group gets a new connection: any, or always the same for
+// one address of a client, whatever its port.
+enum class Steering : std::uint8_t { kRandom, kByAddress };
+
 class Listener {
  public:
   // A stale socket file is replaced when nobody listens on it. Throws
@@ -55,8 +60,9 @@ class Listener {
   // New connections go to the first `count` sockets of the group only, in the
   // order in which they were opened; a socket that was closed leaves its place
   // to the last one. Where nothing can be steered (a Unix socket) nothing
-  // happens.
-  static void steerGroup(const Listener& member, unsigned count);
+  // happens. Throws CannotListen when the kernel refuses kByAddress.
+  static void steerGroup(const Listener& member, unsigned count,
+                         Steering steering = Steering::kRandom);
 
   // A copy of a listener's descriptor that another process has sent.
   Listener(const Listener& like, FileDescriptor fd)

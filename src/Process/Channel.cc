@@ -81,6 +81,14 @@ struct Channel::Guard {
   bool alive = true;
 };
 
+struct Channel::Received {
+  std::string_view view() const { return {bytes.data(), size}; }
+
+  std::array<char, kMaxDatagram> bytes;
+  std::size_t size = 0;
+  FileDescriptor descriptor = {};
+};
+
 std::pair<FileDescriptor, FileDescriptor> Channel::makePair() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
@@ -106,6 +114,7 @@ Channel::Channel(EventInterface& loop, FileDescriptor fd,
 
 Channel::~Channel() {
   if (alive_ != nullptr) *alive_ = false;
+  loop_.del(lateTimer_);
   if (fd_) loop_.del(fd_.get());
 }
 
@@ -212,11 +221,12 @@ void Channel::flush() {
 
 void Channel::receive() {
   for (int i = 0; i < kBatch; ++i) {
-    if (receiveOne() != Step::kDatagram) return;
+    if (!handLate() || receiveOne() != Step::kDatagram) return;
   }
 }
 
 void Channel::drain() {
+  if (!handLate()) return;
   for (int i = 0; i < kLastWords && fd_; ++i) {
     const Step step = receiveOne();
     if (step == Step::kGone) return;  // perhaps destroyed by the handler
@@ -252,9 +262,65 @@ void Channel::finish(std::chrono::milliseconds patience) {
   }
 }
 
+// ---- Frames that are awaited
+
+bool Channel::await(std::chrono::milliseconds patience,
+                    const std::function<bool(const Frame&)>& isIt) {
+  using std::chrono::milliseconds;
+  const auto deadline = Clock::now() + patience;
+  bool found = false;
+  while (fd_ && !found) {
+    flush();
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+    if (left.count() < 0) break;
+    const bool waits = !queue_.empty();
+    pollfd wait{fd_.get(),
+                static_cast<short>(waits ? POLLIN | POLLOUT : POLLIN), 0};
+    const int ready = ::poll(&wait, 1, static_cast<int>(left.count()));
+    if (ready == 0) break;
+    if (ready < 0 || (wait.revents & (POLLIN | POLLHUP)) == 0) continue;
+    Received received;
+    if (read(received) == Step::kGone) break;
+    std::string_view rest = received.view();
+    std::size_t frames = 0;
+    for (; auto frame = takeFrame(rest); ++frames) {
+      found = found || isIt(*frame);
+    }
+    if (received.size == 0 || (found && frames == 1 && rest.empty())) continue;
+    late_.push_back(
+        {std::string(received.view()), std::move(received.descriptor)});
+  }
+  if (!late_.empty()) {
+    loop_.del(lateTimer_);
+    lateTimer_ = loop_.add(Clock::duration::zero(), Repeat::kOnce,
+                           [this] { handLate(); });
+  }
+  return found;
+}
+
+// False: the handler has destroyed the channel, or the other side is gone.
+bool Channel::handLate() {
+  while (!late_.empty()) {
+    const Late late = std::move(late_.front());
+    late_.pop_front();
+    if (deliver(late.bytes, late.descriptor.get()) == Step::kGone) return false;
+  }
+  return true;
+}
+
+// ---- Datagrams
+
 Channel::Step Channel::receiveOne() {
-  std::array<char, kMaxDatagram> bytes;
-  iovec piece{bytes.data(), bytes.size()};
+  Received received;
+  const Step step = read(received);
+  if (step == Step::kGone) return gone();
+  if (step == Step::kEmpty) return step;
+  return deliver(received.view(), received.descriptor.get());
+}
+
+// kGone: it is at its end. A call that was interrupted gives an empty datagram.
+Channel::Step Channel::read(Received& received) {
+  iovec piece{received.bytes.data(), received.bytes.size()};
   Rights rights;
   msghdr message{};
   message.msg_iov = &piece;
@@ -262,30 +328,39 @@ Channel::Step Channel::receiveOne() {
   message.msg_control = rights.bytes;
   message.msg_controllen = sizeof rights.bytes;
   const ssize_t n = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
-  const FileDescriptor descriptor =
-      n < 0 ? FileDescriptor() : takeRight(message);
   // ECONNRESET is said once, when the peer has gone with something of ours
   // unread; what it sent before is still there (af_unix.c, unix_release_sock).
   if (n < 0 && (errno == EINTR || errno == ECONNRESET)) return Step::kDatagram;
   if (n < 0 && errno == EAGAIN) return Step::kEmpty;
-  if (n <= 0) return gone();
-  return deliver({bytes.data(), static_cast<std::size_t>(n)}, descriptor.get());
+  if (n <= 0) return Step::kGone;
+  received.size = static_cast<std::size_t>(n);
+  received.descriptor = takeRight(message);
+  return Step::kDatagram;
+}
+
+// Nothing at the end, or where the bytes do not follow the rules.
+std::optional<Frame> Channel::takeFrame(std::string_view& datagram) {
+  Header header;
+  if (datagram.size() < sizeof header) return std::nullopt;
+  std::memcpy(&header, datagram.data(), sizeof header);
+  if (header.magic != kMagic || header.size > datagram.size() - sizeof header) {
+    return std::nullopt;
+  }
+  datagram.remove_prefix(sizeof header);
+  const Frame frame{static_cast<FrameKind>(header.kind),
+                    datagram.substr(0, header.size), header.correlation};
+  datagram.remove_prefix(header.size);
+  return frame;
 }
 
 // The descriptor, if there is one, came with the first frame.
 Channel::Step Channel::deliver(std::string_view datagram, int descriptor) {
   while (!datagram.empty()) {
-    Header header;
-    if (datagram.size() < sizeof header) return gone();
-    std::memcpy(&header, datagram.data(), sizeof header);
-    datagram.remove_prefix(sizeof header);
+    std::optional<Frame> frame = takeFrame(datagram);
     // Whatever does not follow the rules is not our other end any more.
-    if (header.magic != kMagic || header.size > datagram.size()) return gone();
-    const bool here = hand({static_cast<FrameKind>(header.kind),
-                            datagram.substr(0, header.size), header.correlation,
-                            std::exchange(descriptor, -1)});
-    if (!here) return Step::kGone;
-    datagram.remove_prefix(header.size);
+    if (!frame) return gone();
+    frame->descriptor = std::exchange(descriptor, -1);
+    if (!hand(*frame)) return Step::kGone;
   }
   return Step::kDatagram;
 }

@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -99,6 +101,14 @@ class Channel final : private Watcher {
   std::uint64_t taken() const { return taken_; }
   std::uint64_t left() const { return left_; }
 
+  // Holds the process, at most that long, until a frame has come of which
+  // `isIt` says that it is the one: it takes from it what it wants. What else
+  // comes meanwhile is handed on from the loop, in its order, and the frame
+  // itself may be. False: none came in time, or the other side is gone, of
+  // which the handler is told from the loop.
+  bool await(std::chrono::milliseconds patience,
+             const std::function<bool(const Frame&)>& isIt);
+
   // Delivers what has arrived and closes: for the last words of a dead process.
   // At most kLastWords datagrams: a grandchild may hold its end, and go on.
   static constexpr int kLastWords = 4096;
@@ -129,9 +139,20 @@ class Channel final : private Watcher {
     void carry(Archive& archive);
   };
 
+  // One datagram, and the descriptor that came with its first frame.
+  struct Received;
+  // One that has come while a frame was awaited.
+  struct Late {
+    std::string bytes;
+    FileDescriptor descriptor;
+  };
+
   void onReady(Ready ready) override;
   void receive();
   Step receiveOne();
+  Step read(Received& received);
+  static std::optional<Frame> takeFrame(std::string_view& datagram);
+  bool handLate();
   Step deliver(std::string_view datagram, int descriptor);
   bool hand(const Frame& frame);
   ssize_t transmit(std::span<const iovec> pieces, int descriptor);
@@ -146,6 +167,8 @@ class Channel final : private Watcher {
   std::size_t queuedBytes_ = 0;
   std::uint64_t taken_ = 0;
   std::uint64_t left_ = 0;
+  std::deque<Late> late_;
+  TimerId lateTimer_{};
   Interest interest_ = Interest::kRead;
   bool* alive_ = nullptr;  // while a handler runs: told when it destroys us
 };

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <tuple>
 #include <utility>
 
 #include "brigade/Events/Archive.h"
@@ -36,7 +37,9 @@ Router::Router(EventInterface& loop, Mailbox::Hooks hooks)
       mailbox_(loop, *this, Member{}, Roster{}, hooks_),
       state_(
           loop, [this](std::string_view key) { spreadKey(key); },
-          hooks_.onException) {}
+          hooks_.onException),
+      table_(
+          loop, [](std::string_view) {}, hooks_.onException) {}
 
 Router::~Router() = default;
 
@@ -222,6 +225,12 @@ void Router::route(const Place& sender, const Envelope& mail) {
       // Those have a bound of their own: StateReplica::kMostUnsaid.
       changeState(sender, mail);
       return;
+    case Op::kTableGet:
+    case Op::kTableSet:
+    case Op::kTableErase:
+      // Each process has one of them on its way at a time.
+      answerTable(sender, mail);
+      return;
     case Op::kDraining:
       if (port != nullptr) onDraining(port->member.pid);
       break;
@@ -395,15 +404,22 @@ void Router::report(Port& port, std::string_view what) {
 
 // ---- The shared state
 
-void Router::changeState(const Place& sender, const Envelope& mail) {
+// Nothing, and the sender is reported, when it is none.
+std::optional<detail::StateWish> Router::wishOf(const Place& sender,
+                                                const Envelope& mail) {
   const auto wish = detail::decodeWish(mail.data);
-  Port* const port = portAt(sender);
-  const bool fits = !mail.name.empty() && wish &&
-                    wish->value.size() <= SharedState::kMaxValue;
-  if (!fits) {
-    if (port != nullptr) report(*port, "a change that is none");
-    return;
+  if (!mail.name.empty() && wish &&
+      wish->value.size() <= SharedState::kMaxValue) {
+    return wish;
   }
+  Port* const port = portAt(sender);
+  if (port != nullptr) report(*port, "a change that is none");
+  return std::nullopt;
+}
+
+void Router::changeState(const Place& sender, const Envelope& mail) {
+  const auto wish = wishOf(sender, mail);
+  if (!wish) return;
   const auto [outcome, version] =
       mail.op == Op::kStateSet
           ? state_.change(mail.name, wish->value, wish->terms)
@@ -412,6 +428,27 @@ void Router::changeState(const Place& sender, const Envelope& mail) {
   const std::string data =
       detail::encodeNews({version, standing.news.expires, {}});
   tell(sender, {.op = Op::kStateOutcome,
+                .code = static_cast<std::uint8_t>(outcome),
+                .correlation = mail.correlation,
+                .data = data});
+}
+
+void Router::answerTable(const Place& sender, const Envelope& mail) {
+  const auto wish = wishOf(sender, mail);
+  if (!wish) return;
+  auto outcome = SharedState::Outcome::kRefused;
+  detail::StateNews news;
+  if (mail.op == Op::kTableSet) {
+    std::tie(outcome, news.version) =
+        table_.change(mail.name, wish->value, wish->terms);
+  } else if (mail.op == Op::kTableErase) {
+    std::tie(outcome, news.version) = table_.remove(mail.name, wish->terms);
+  } else if (const auto* const entry = table_.find(mail.name)) {
+    outcome = SharedState::Outcome::kDone;
+    news = {entry->version, entry->expires, entry->value};
+  }
+  const std::string data = detail::encodeNews(news);
+  tell(sender, {.op = Op::kTableAnswer,
                 .code = static_cast<std::uint8_t>(outcome),
                 .correlation = mail.correlation,
                 .data = data});

@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@
 #include "brigade/Process/WorkerMail.h"
 #include "brigade/Process/detail/Envelope.h"
 #include "brigade/Process/detail/LeaseTable.h"
+#include "brigade/Process/detail/StateTable.h"
 #include "brigade/Process/detail/TaskBoard.h"
 
 namespace brigade {
@@ -145,7 +147,10 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   void spreadKey(std::string_view key);
   void tellKey(Port& port, std::string_view key);
   void catchUp(Port& port);
+  std::optional<detail::StateWish> wishOf(const Place& sender,
+                                          const Envelope& mail);
   void changeState(const Place& sender, const Envelope& mail);
+  void answerTable(const Place& sender, const Envelope& mail);
 
   void onTask(const detail::Task& task, const Place& worker) override;
   void onTaskEnded(const detail::Task& task, Answer::Status status,
@@ -166,6 +171,7 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   std::string scratch_;
   Mailbox mailbox_;
   StateAuthority state_;
+  StateAuthority table_;  // of MasterTable: the master's alone
 };
 
 }  // namespace brigade

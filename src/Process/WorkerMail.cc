@@ -14,7 +14,8 @@ WorkerMail::WorkerMail(EventInterface& loop, Channel& channel,
     : channel_(channel),
       hooks_(hooks),
       mailbox_(loop, *this, self, heritage.roster, hooks),
-      state_(loop, *this, std::move(heritage.state), hooks.onException) {}
+      state_(loop, *this, std::move(heritage.state), hooks.onException),
+      table_(channel, *this) {}
 
 Channel::Result WorkerMail::post(const Envelope& mail) {
   frame_.clear();
@@ -31,6 +32,8 @@ void WorkerMail::deliver(const Frame& frame) {
     hooks_.onTrouble("the master has sent something that is no mail");
   } else if (mail->op == Op::kStateChanged || mail->op == Op::kStateOutcome) {
     state_.deliver(*mail);
+  } else if (mail->op == Op::kTableAnswer) {
+    table_.deliver(*mail);
   } else {
     mailbox_.deliver(*mail);
   }

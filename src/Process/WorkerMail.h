@@ -8,6 +8,7 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/Mailbox.h"
+#include "brigade/Process/MasterTable.h"
 #include "brigade/Process/SharedState.h"
 #include "brigade/Process/StateReplica.h"
 #include "brigade/Process/detail/Envelope.h"
@@ -35,6 +36,7 @@ class WorkerMail final : private detail::Post {
 
   Mailbox& mailbox() { return mailbox_; }
   SharedState& state() { return state_; }
+  MasterTable& table() { return table_; }
 
  private:
   // What the socket takes leaves at once, so that it arrives even when the
@@ -46,6 +48,7 @@ class WorkerMail final : private detail::Post {
   std::string frame_;
   Mailbox mailbox_;
   StateReplica state_;
+  MasterTable table_;
 };
 
 }  // namespace brigade

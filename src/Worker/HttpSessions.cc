@@ -11,8 +11,10 @@
 #include "brigade/Worker/FileSessionStore.h"
 #include "brigade/Worker/HttpWorker.h"
 #include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/MasterSessionStore.h"
 #include "brigade/Worker/detail/Service.h"
 #include "brigade/Worker/detail/SessionId.h"
+#include "brigade/Worker/detail/WorkerProcess.h"
 
 namespace brigade {
 namespace {
@@ -20,6 +22,8 @@ namespace {
 // Of one name there are several when one was set for a deeper path, or for the
 // domain above: the one that counts need not be the first.
 constexpr std::size_t kMaxOffered = 4;
+// Room in a session, unless the store takes less.
+constexpr std::size_t kUsual = 64 * 1024;
 // A step of a collection, and the time for others between two: a folder of a
 // million files is through in three minutes, and takes a fiftieth of a process.
 constexpr std::size_t kCollectStep = 128;
@@ -37,7 +41,11 @@ bool isCookieField(std::string_view name) {
 
 HttpSessions::HttpSessions(HttpWorker& worker, HttpSessionSettings settings)
     : HttpSessions(worker, nullptr, std::move(settings)) {
-  if (!settings_.folder.empty()) {
+  if (settings_.place == HttpSessionSettings::Place::kMaster) {
+    auto store = std::make_unique<detail::MasterSessionStore>();
+    inMaster_ = store.get();
+    store_ = std::move(store);
+  } else if (!settings_.folder.empty()) {
     store_ = std::make_unique<FileSessionStore>(settings_.folder);
   }
 }
@@ -54,8 +62,15 @@ HttpSessions::HttpSessions(HttpWorker& worker,
     throw std::invalid_argument(
         "HttpSessions: lifetime and collectInterval are a second or more");
   }
-  const std::size_t most =
-      store_ ? store_->maxBytes() : FileSessionStore::kMaxBytes;
+  const bool inMaster = settings_.place == HttpSessionSettings::Place::kMaster;
+  if (inMaster && (store_ || !settings_.folder.empty())) {
+    throw std::invalid_argument(
+        "HttpSessions: a store, or a folder, and the master as their place");
+  }
+  const std::size_t most = inMaster ? detail::MasterSessionStore::kMaxBytes
+                           : store_ ? store_->maxBytes()
+                                    : FileSessionStore::kMaxBytes;
+  if (settings_.maxBytes == 0) settings_.maxBytes = std::min(kUsual, most);
   if (settings_.maxBytes > most) {
     throw std::invalid_argument(
         "HttpSessions: maxBytes is " + std::to_string(settings_.maxBytes) +
@@ -70,13 +85,19 @@ HttpSessions::HttpSessions(HttpWorker& worker,
 HttpSessions::~HttpSessions() { worker_.sessions_ = nullptr; }
 
 void HttpSessions::prepare(const detail::Service& service) {
+  if (inMaster_ != nullptr) {
+    inMaster_->setScope(service.name);
+    // As for files: nobody has said that two Workers are to share them.
+    service.claimPath("sessions");
+  }
   if (!store_) {
     store_ = std::make_unique<FileSessionStore>(service.claimPath("sessions"));
   }
   store_->prepare(service.identity.uid, service.identity.gid);
 }
 
-void HttpSessions::prepareProcess() {
+void HttpSessions::prepareProcess(detail::WorkerProcess& process) {
+  if (inMaster_ != nullptr) inMaster_->setTable(process.masterTable());
   store_->prepareProcess();
   // Others would only look at the same ones.
   if (worker_.id() == 1) collectAfter(kCollectPause);

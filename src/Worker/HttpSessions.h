@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,10 +32,17 @@ namespace brigade {
 
 class HttpWorker;
 namespace detail {
+class MasterSessionStore;
 struct Service;
-}
+class WorkerProcess;
+}  // namespace detail
 
 struct HttpSessionSettings {
+  // kFiles: they outlive everything but the folder. kMaster: in the memory of
+  // the master, 64 MiB in all; they outlive each worker process, by a reload or
+  // a crash, and are gone after a restart. Each Worker has its own.
+  enum class Place : std::uint8_t { kFiles, kMaster };
+  Place place = Place::kFiles;
   // Of the files, for who brings no store: made by the master, 0700, owned by
   // the worker's user. Empty: NAME.sessions in the run directory, where NAME is
   // the worker's; two Workers of which these are the same are refused at start.
@@ -49,9 +57,10 @@ struct HttpSessionSettings {
   // the cookie for as long as the session, from each save() on.
   enum class Keep : std::uint8_t { kBrowser, kLifetime };
   Keep keep = Keep::kBrowser;
-  // Of one session, with all keys and values and 8 bytes for each pair; as much
-  // as the store takes, 16 MiB for files.
-  std::size_t maxBytes = 64 * 1024;
+  // Of one session, with all keys and values and 8 bytes for each pair; up to
+  // what the store takes, 16 MiB for files, 61,432 bytes in the master. 0: 64
+  // KiB, or as much as the store takes.
+  std::size_t maxBytes = 0;
   // Between the end of one collection of expired sessions and the next.
   std::chrono::seconds collectInterval = std::chrono::minutes(1);
   // What time it is; empty: the system's. For tests.
@@ -62,8 +71,9 @@ class HttpSessions {
  public:
   // In the program, before run(). An HttpWorker has one HttpSessions, and
   // outlives it. Throws std::invalid_argument for a name that no cookie may
-  // have, a lifetime or interval below a second and more bytes than the store
-  // takes, and std::logic_error for a second HttpSessions.
+  // have, a lifetime or interval below a second, more bytes than the store
+  // takes and a folder for what is in no files, and std::logic_error for a
+  // second HttpSessions.
   explicit HttpSessions(HttpWorker& worker, HttpSessionSettings settings = {});
   HttpSessions(HttpWorker& worker, std::unique_ptr<SessionStore> store,
                HttpSessionSettings settings = {});
@@ -81,7 +91,7 @@ class HttpSessions {
   friend class HttpWorker;
 
   void prepare(const detail::Service& service);
-  void prepareProcess();
+  void prepareProcess(detail::WorkerProcess& process);
   void collectAfter(Clock::duration delay);
   void collect();
   SessionTime now() const;
@@ -91,6 +101,7 @@ class HttpSessions {
   HttpWorker& worker_;
   HttpSessionSettings settings_;
   std::unique_ptr<SessionStore> store_;
+  detail::MasterSessionStore* inMaster_ = nullptr;  // the store, if it is that
   SessionTime nextNote_{};
 };
 

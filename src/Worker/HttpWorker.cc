@@ -34,8 +34,8 @@ void HttpWorker::prepareBuiltins(const detail::Service& service) {
   if (sessions_ != nullptr) sessions_->prepare(service);
 }
 
-void HttpWorker::prepareBuiltinsInProcess(detail::WorkerProcess&) {
-  if (sessions_ != nullptr) sessions_->prepareProcess();
+void HttpWorker::prepareBuiltinsInProcess(detail::WorkerProcess& process) {
+  if (sessions_ != nullptr) sessions_->prepareProcess(process);
 }
 
 void HttpWorker::onRequest(HttpConnection& http, const HttpRequest&) {

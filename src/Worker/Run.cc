@@ -3,11 +3,13 @@
 #include <charconv>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <optional>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <variant>
 
 #include "brigade/Connection/Address.h"
@@ -17,6 +19,7 @@
 #include "brigade/Worker/Worker.h"
 #include "brigade/Worker/detail/CommandLine.h"
 #include "brigade/Worker/detail/Commands.h"
+#include "brigade/Worker/detail/Configuration.h"
 #include "brigade/Worker/detail/Daemon.h"
 #include "brigade/Worker/detail/Inheritance.h"
 #include "brigade/Worker/detail/Master.h"
@@ -25,6 +28,7 @@
 namespace brigade {
 namespace {
 
+using detail::Configuration;
 using detail::ExitCode;
 
 // What the user or the program asked for makes no sense, in itself.
@@ -57,9 +61,10 @@ Target findTarget(const std::vector<Worker*>& workers, std::string_view text,
                  ": no worker is named '" + std::string(name) + "'");
 }
 
-void apply(const detail::Invocation& invocation,
-           const std::vector<Worker*>& workers) {
-  std::set<const Worker*> moved;
+// The settings that it has fixed.
+Configuration::Fixed applyTyped(const detail::Invocation& invocation,
+                                const std::vector<Worker*>& workers) {
+  Configuration::Fixed fixed;
   for (const std::string& text : invocation.listen) {
     const Target target = findTarget(workers, text, "--listen");
     const std::string& name = target.worker->name;
@@ -67,7 +72,7 @@ void apply(const detail::Invocation& invocation,
       throw BadUsage("--listen " + text + ": worker '" + name +
                      "' does not listen");
     }
-    if (!moved.insert(target.worker).second) {
+    if (!fixed.insert({target.worker, "address"}).second) {
       throw BadUsage("--listen " + text + ": worker '" + name +
                      "' has one address, and was given another");
     }
@@ -82,7 +87,9 @@ void apply(const detail::Invocation& invocation,
     if (error != std::errc() || stop != end || target.worker->count > 1024) {
       throw BadUsage("--workers " + text + ": not a number from 0 to 1024");
     }
+    fixed.insert({target.worker, "count"});
   }
+  return fixed;
 }
 
 int complain(const RunConfig& config, std::string_view text, ExitCode code) {
@@ -115,11 +122,12 @@ int answerCheck(const std::vector<Worker*>& workers, const RunConfig& config) {
 
 // This process was a master before, of older code.
 int follow(const std::vector<Worker*>& workers, const RunConfig& config,
-           int argc, char** argv, detail::Inheritance& inheritance) {
+           int argc, char** argv, Configuration* file,
+           detail::Inheritance& inheritance) {
   std::optional<detail::Master> master;
   try {
     check(workers, config);
-    master.emplace(workers, config, Launch(argc, argv), inheritance);
+    master.emplace(workers, config, file, Launch(argc, argv), inheritance);
   } catch (const std::exception& e) {
     inheritance.goBack(Launch(argc, argv),
                        std::string("the new code: ") + e.what());
@@ -130,12 +138,12 @@ int follow(const std::vector<Worker*>& workers, const RunConfig& config,
 }
 
 int start(const std::vector<Worker*>& workers, const RunConfig& config,
-          int argc, char** argv) {
+          int argc, char** argv, Configuration* file) {
   std::optional<detail::Daemon> daemon;
   try {
     Launch launch(argc, argv);
     if (config.daemonize) daemon.emplace(config.stdoutFile);
-    detail::Master master(workers, config, std::move(launch),
+    detail::Master master(workers, config, file, std::move(launch),
                           daemon ? &*daemon : nullptr);
     master.run();
     return ExitCode::kSuccess;
@@ -144,6 +152,13 @@ int start(const std::vector<Worker*>& workers, const RunConfig& config,
     daemon->failed(config.name + ": " + e.what());
     return ExitCode::kFailure;
   }
+}
+
+// A daemon is somewhere else when it reads the file again.
+std::string absolute(const std::string& path) {
+  std::error_code gone;  // the current directory may be
+  const auto whole = std::filesystem::absolute(path, gone);
+  return gone ? path : whole.string();
 }
 
 bool starts(detail::Command command) {
@@ -156,25 +171,38 @@ bool starts(detail::Command command) {
 int run(int argc, char** argv, const std::vector<Worker*>& workers,
         RunConfig config) {
   initProcessTitle(argc, argv);
-  const auto parsed = detail::parseCommandLine(argc, argv, config);
+  RunConfig typed = config;
+  auto parsed = detail::parseCommandLine(argc, argv, typed);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
-  const auto& invocation = std::get<detail::Invocation>(parsed);
-  if (invocation.daemonize) config.daemonize = true;
-  detail::completeConfig(config, argv[0]);
-  if (starts(invocation.command)) {
-    try {
-      apply(invocation, workers);
-      check(workers, config);
-    } catch (const std::invalid_argument& e) {
-      // A bad address or number, an unknown protocol or event loop.
-      return complain(config, e.what(), ExitCode::kBadUsage);
-    } catch (const std::exception& e) {
-      return complain(config, e.what(), ExitCode::kFailure);
+  auto& invocation = std::get<detail::Invocation>(parsed);
+  std::optional<Configuration> file;
+  try {
+    if (typed.configFile.empty()) {
+      config = std::move(typed);
+    } else {
+      file.emplace(absolute(typed.configFile), workers);
+      file->apply(config);
+      // Once more, over what the file says.
+      detail::parseCommandLine(argc, argv, config);
     }
+    if (invocation.daemonize) config.daemonize = true;
+    detail::completeConfig(config, argv[0]);
+    if (starts(invocation.command)) {
+      const auto fixed = applyTyped(invocation, workers);
+      if (file) file->apply(fixed);
+      check(workers, config);
+    }
+  } catch (const std::invalid_argument& e) {
+    // A bad address, number or file, an unknown protocol or event loop.
+    detail::completeConfig(config, argv[0]);
+    return complain(config, e.what(), ExitCode::kBadUsage);
+  } catch (const std::exception& e) {
+    return complain(config, e.what(), ExitCode::kFailure);
   }
   if (invocation.check) return answerCheck(workers, config);
   if (auto inheritance = detail::Inheritance::take()) {
-    return follow(workers, config, argc, argv, *inheritance);
+    return follow(workers, config, argc, argv, file ? &*file : nullptr,
+                  *inheritance);
   }
   if (invocation.command != detail::Command::kStart) {
     const int code = detail::runCommand(invocation, config);
@@ -182,7 +210,7 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
       return code;
     }
   }
-  return start(workers, config, argc, argv);
+  return start(workers, config, argc, argv, file ? &*file : nullptr);
 }
 
 }  // namespace brigade

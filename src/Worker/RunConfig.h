@@ -21,6 +21,10 @@ struct RunConfig {
   std::string name;
   // Of the program, for --version.
   std::string version;
+  // TOML: settings of this and of the Workers by their names, and the program's
+  // own (docs/configuration.md). It overrides what is set here, and the command
+  // line overrides it; --config names another one. Empty: none.
+  std::string configFile;
   // Holds pid file, control socket, log and sessions unless they are put
   // elsewhere: /run/NAME for root, else $XDG_RUNTIME_DIR/NAME, else
   // /tmp/brigade-UID/NAME. Made 0755 (0700 below /tmp) when it is not there.

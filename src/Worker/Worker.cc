@@ -27,6 +27,12 @@ void Worker::registerProtocol(std::string_view scheme,
   protocols_.add(scheme, std::move(factory));
 }
 
+std::optional<std::string_view> Worker::configured(std::string_view key) const {
+  const auto found = app_.find(key);
+  if (found == app_.end()) return std::nullopt;
+  return found->second;
+}
+
 unsigned Worker::index() const {
   return process_ == nullptr ? 0 : process_->index();
 }

@@ -15,7 +15,9 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +34,7 @@
 namespace brigade {
 
 namespace detail {
+class Configuration;
 class Master;
 struct Service;
 class WorkerProcess;
@@ -42,6 +45,11 @@ enum class AcceptMode : std::uint8_t {
   // kernel spreads connections evenly, and none is lost over a reload. A Unix
   // socket has one queue only and is shared.
   kReusePort,
+  // The same, and all connections of one client's address, IPv4 or IPv6, come
+  // to
+  // one process, for as long as `count` stays. While that process is away a
+  // sibling has them. Clients behind one address are one client.
+  kSticky,
   // One socket for all. Where the loop can (epoll), one process wakes up.
   kShared,
   // One socket for all, and a lock: one process accepts at a time.
@@ -110,6 +118,12 @@ class Worker : public ConnectionHandler {
   // that a debugger holds is not. Zero: never, and nobody looks.
   std::chrono::milliseconds hangTimeout{0};
   std::string event;  // of this Worker's processes; empty: the program's
+
+  // What the section [app] of the configuration file says, as this process
+  // knows it: from onMasterStart on, in the master also what a reload has read
+  // anew, from onMasterReload on. By "key", or "mail.server" for server in
+  // [app.mail]; numbers are texts too. None: it is not there.
+  std::optional<std::string_view> configured(std::string_view key) const;
 
   // A protocol of the program's own for this Worker's address. Before run().
   void registerProtocol(std::string_view scheme, ProtocolFactory factory);
@@ -215,6 +229,7 @@ class Worker : public ConnectionHandler {
                 const std::exception_ptr& exception) override;
 
  private:
+  friend class detail::Configuration;
   friend class detail::Master;
   friend class detail::WorkerProcess;
   friend struct detail::Service;
@@ -229,6 +244,7 @@ class Worker : public ConnectionHandler {
   detail::WorkerProcess* process_ = nullptr;
   Messenger* messenger_ = nullptr;  // of this process
   SharedState* state_ = nullptr;
+  std::map<std::string, std::string, std::less<>> app_;
 };
 
 class Worker::Connections {

@@ -41,7 +41,7 @@ TEST_F(AcceptLockTest, OneProcessHasItAtATime) {
   EXPECT_TRUE(childGetsIt());
 }
 
-TEST_F(AcceptLockTest, ADeadHolderHasItNoMore) {
+TEST_F(AcceptLockTest, N05_ADeadHolderHasItNoMore) {
   ASSERT_TRUE(childGetsIt());
   EXPECT_TRUE(lock->tryLock());
   lock->unlock();

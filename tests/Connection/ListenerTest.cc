@@ -131,6 +131,59 @@ TEST_F(ListenerTest, P04_ASteeredGroupGivesNewConnectionsToItsFirstOnly) {
   for (const int count : queuesOf(group)) EXPECT_GT(count, 0);
 }
 
+// Connects from 127.0.0.`host`, or ::1 for 0.
+bool connectsFrom(unsigned host, std::uint16_t port) {
+  if (host == 0) {
+    sockaddr_in6 in{};
+    in.sin6_family = AF_INET6;
+    in.sin6_port = htons(port);
+    in.sin6_addr = in6addr_loopback;
+    const FileDescriptor fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return ::connect(fd.get(), reinterpret_cast<sockaddr*>(&in), sizeof in) ==
+           0;
+  }
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_addr.s_addr = htonl((127U << 24) | host);
+  const FileDescriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&in), sizeof in) != 0) {
+    return false;
+  }
+  in.sin_port = htons(port);
+  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return ::connect(fd.get(), reinterpret_cast<sockaddr*>(&in), sizeof in) == 0;
+}
+
+TEST_F(ListenerTest, T20_AClientsAddressDecidesWhichSocketGetsIt) {
+  auto group = Listener::openGroup(Address::parse("tcp://[::]:0"), {}, 4);
+  const std::uint16_t port = group[0].address().port;
+  Listener::steerGroup(group[0], 4, Steering::kByAddress);
+  std::vector<int> clients(4);  // of each socket
+  for (unsigned host = 0; host < 100; ++host) {
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(connectsFrom(host, port));
+    const auto counts = queuesOf(group);
+    for (std::size_t i = 0; i < 4; ++i) {
+      EXPECT_TRUE(counts[i] == 0 || counts[i] == 4)
+          << "client " << host << ", socket " << i << ": " << counts[i];
+      clients[i] += counts[i] / 4;
+    }
+  }
+  for (const int count : clients) EXPECT_GT(count, 10) << "of 100 clients";
+}
+
+TEST_F(ListenerTest, T20_OfASteeredGroupTheFirstSocketsGetAllClients) {
+  auto group = Listener::openGroup(Address::parse("tcp://127.0.0.1:0"), {}, 3);
+  const std::uint16_t port = group[0].address().port;
+  Listener::steerGroup(group[0], 2, Steering::kByAddress);
+  for (unsigned host = 1; host < 100; ++host) {
+    ASSERT_TRUE(connectsFrom(host, port));
+  }
+  const auto counts = queuesOf(group);
+  EXPECT_GT(counts[0], 20);
+  EXPECT_GT(counts[1], 20);
+  EXPECT_EQ(counts[2], 0);
+}
+
 TEST_F(ListenerTest, AUnixSocketIsNotSteered) {
   const Address address = Address::parse("unix://" + path("s.sock"));
   auto group = Listener::openGroup(address, {}, 1);

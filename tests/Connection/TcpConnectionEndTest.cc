@@ -64,7 +64,7 @@ TEST_F(TcpConnectionEndTest, WhoIsAnsweredFromWhatWaitedIsNotIdle) {
   EXPECT_NE(table().at(0), nullptr);
 }
 
-TEST_F(TcpConnectionEndTest, CloseInsideOnMessageCallsOnCloseOnce) {
+TEST_F(TcpConnectionEndTest, P14_CloseInsideOnMessageCallsOnCloseOnce) {
   accept(client);
   handler.message = [](TcpConnection& c, const Message&) {
     c.close();
@@ -78,7 +78,7 @@ TEST_F(TcpConnectionEndTest, CloseInsideOnMessageCallsOnCloseOnce) {
   EXPECT_EQ(handler.messages, Strings{"one"});
 }
 
-TEST_F(TcpConnectionEndTest, CloseWithALastMessageDeliversItWhole) {
+TEST_F(TcpConnectionEndTest, P35_CloseWithALastMessageDeliversItWhole) {
   TcpConnection& connection = accept(client);
   const std::string last(4'000'000, 'z');
   connection.close(last);
@@ -212,7 +212,8 @@ TEST_F(TcpConnectionEndTest, ExceptionsInEveryCallbackAreContained) {
   EXPECT_EQ(handler.thrown, counters.exceptions.get()) << "each is told";
 }
 
-TEST_F(TcpConnectionEndTest, APeerThatShutsItsWritingSideStillGetsItsAnswer) {
+TEST_F(TcpConnectionEndTest,
+       P35_APeerThatShutsItsWritingSideStillGetsItsAnswer) {
   accept(client);
   handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
   say(client, "question\n");

@@ -14,7 +14,7 @@ class TcpConnectionPipeTest : public ConnectionFixture {
   FileDescriptor client;
 };
 
-TEST_F(TcpConnectionPipeTest, APipeCarriesEverythingAndPausesItsSource) {
+TEST_F(TcpConnectionPipeTest, P17_APipeCarriesEverythingAndPausesItsSource) {
   useProtocol("tcp");
   limits.maxSendBufferSize = 64 * 1024;
   FileDescriptor to;

@@ -19,7 +19,7 @@ class TcpConnectionTest : public ConnectionFixture {
 
 // ---- Messages
 
-TEST_F(TcpConnectionTest, MessagesOfOneSegmentArriveOneByOneAndInOrder) {
+TEST_F(TcpConnectionTest, P13_MessagesOfOneSegmentArriveOneByOneAndInOrder) {
   accept(client);
   say(client, "one\ntwo\r\nthree\n");
   ASSERT_TRUE(until([&] { return handler.messages.size() == 3; }));
@@ -27,7 +27,7 @@ TEST_F(TcpConnectionTest, MessagesOfOneSegmentArriveOneByOneAndInOrder) {
   EXPECT_EQ(counters.messages.get(), 3u);
 }
 
-TEST_F(TcpConnectionTest, AMessageInPiecesArrivesOnce) {
+TEST_F(TcpConnectionTest, P13_AMessageInPiecesArrivesOnce) {
   TcpConnection& connection = accept(client);
   for (const char* piece : {"he", "l", "lo"}) {
     say(client, piece);
@@ -56,7 +56,7 @@ TEST_F(TcpConnectionTest, AMessageLongerThanTheReceiveBufferArrivesWhole) {
   EXPECT_EQ(handler.messages[1], "next");
 }
 
-TEST_F(TcpConnectionTest, DataAndEndInOneSegmentAreMessageThenClose) {
+TEST_F(TcpConnectionTest, P14_DataAndEndInOneSegmentAreMessageThenClose) {
   accept(client);
   say(client, "last\n");
   client.reset();
@@ -108,7 +108,7 @@ TEST_F(TcpConnectionTest, LargeMessagesAreEchoedUnchanged) {
 
 // ---- Refusals
 
-TEST_F(TcpConnectionTest, ALyingFrameEndsItsConnectionOnly) {
+TEST_F(TcpConnectionTest, P34_ALyingFrameEndsItsConnectionOnly) {
   useProtocol("frame");
   FileDescriptor liar;
   accept(client);
@@ -122,7 +122,7 @@ TEST_F(TcpConnectionTest, ALyingFrameEndsItsConnectionOnly) {
   ASSERT_TRUE(until([&] { return handler.messages.size() == 1; }));
 }
 
-TEST_F(TcpConnectionTest, ThePackageLimitHoldsToTheByte) {
+TEST_F(TcpConnectionTest, P34_ThePackageLimitHoldsToTheByte) {
   limits.maxPackageSize = 10;
   accept(client);
   say(client, "123456789\n");
@@ -133,7 +133,7 @@ TEST_F(TcpConnectionTest, ThePackageLimitHoldsToTheByte) {
   EXPECT_EQ(handler.lastCode, ErrorCode::kPackageTooLong);
 }
 
-TEST_F(TcpConnectionTest, AClaimedLengthOverTheLimitIsRefusedAtOnce) {
+TEST_F(TcpConnectionTest, P34_W07_AClaimedLengthOverTheLimitIsRefusedAtOnce) {
   useProtocol("frame");
   accept(client);
   say(client, std::string("\x7f\xff\xff\xff", 4));
@@ -248,7 +248,7 @@ class StumblingTest : public TcpConnectionTest {
   }
 };
 
-TEST_F(StumblingTest, OfAMessageThatCannotBeEncodedNothingIsSentToAnybody) {
+TEST_F(StumblingTest, P34_OfAMessageThatCannotBeEncodedNothingIsSentToAnybody) {
   FileDescriptor other;
   TcpConnection& connection = accept(client);
   TcpConnection& second = accept(other);
@@ -283,7 +283,7 @@ TEST_F(StumblingTest, ALastMessageThatCannotBeEncodedClosesAllTheSame) {
 
 // ---- Backpressure
 
-TEST_F(TcpConnectionTest, ASlowReaderIsToldOnceAndLosesNothingAccepted) {
+TEST_F(TcpConnectionTest, P17_ASlowReaderIsToldOnceAndLosesNothingAccepted) {
   TcpConnection& connection = accept(client);
   const std::string piece(16 * 1024 - 1, 'p');
   std::size_t accepted = 0;
@@ -301,7 +301,7 @@ TEST_F(TcpConnectionTest, ASlowReaderIsToldOnceAndLosesNothingAccepted) {
   EXPECT_EQ(connection.send("again"), SendResult::kSent);
 }
 
-TEST_F(TcpConnectionTest, AMessageThatCrossesTheMarkIsKeptWhole) {
+TEST_F(TcpConnectionTest, W15_AMessageThatCrossesTheMarkIsKeptWhole) {
   TcpConnection& connection = accept(client);
   const std::string huge(5'000'000, 'h');
   EXPECT_EQ(connection.send(huge), SendResult::kQueued);
@@ -310,7 +310,7 @@ TEST_F(TcpConnectionTest, AMessageThatCrossesTheMarkIsKeptWhole) {
   EXPECT_EQ(hearBytes(client, huge.size() + 1), huge + "\n");
 }
 
-TEST_F(TcpConnectionTest, PausedMessagesWaitAndComeInOrder) {
+TEST_F(TcpConnectionTest, P35_PausedMessagesWaitAndComeInOrder) {
   TcpConnection& connection = accept(client);
   handler.message = [](TcpConnection& c, const Message& m) {
     if (m.data() == "stop") c.pauseRecv();
@@ -356,7 +356,7 @@ TEST_F(TcpConnectionTest, EchoWithPausesLosesNothingToASlowReader) {
 
 // ---- Facts and context
 
-TEST_F(TcpConnectionTest, TheContextKeepsItsTypeAndDiesAfterOnClose) {
+TEST_F(TcpConnectionTest, P38_TheContextKeepsItsTypeAndDiesAfterOnClose) {
   struct Counted {
     std::shared_ptr<int> alive = std::make_shared<int>(1);
   };
@@ -371,7 +371,7 @@ TEST_F(TcpConnectionTest, TheContextKeepsItsTypeAndDiesAfterOnClose) {
   EXPECT_TRUE(watch.expired());
 }
 
-TEST_F(TcpConnectionTest, BytesAreCountedBothWays) {
+TEST_F(TcpConnectionTest, P35_BytesAreCountedBothWays) {
   TcpConnection& connection = accept(client);
   handler.message = [](TcpConnection& c, const Message& m) { c.send(m); };
   say(client, "12345\n");
@@ -416,7 +416,7 @@ TEST_F(TcpConnectionTest, ShortReadsAndWritesChangeNothing) {
   EXPECT_EQ(handler.messages, (Strings{"hello", "world"}));
 }
 
-TEST_F(TcpConnectionTest, AFailingSendIsAnErrorThenOneClose) {
+TEST_F(TcpConnectionTest, P14_P15_AFailingSendIsAnErrorThenOneClose) {
   for (int nth = 0; nth < 4; ++nth) {
     FaultyTransport transport;
     transport.maxReceive = 100;

@@ -208,7 +208,7 @@ void reuseNumber(FileDescriptor& from, const FileDescriptor& to) {
   ASSERT_EQ(from.get(), number);
 }
 
-TEST_P(EventLoopTest, ANumberReusedInItsOwnCallbackHasNoStaleReadiness) {
+TEST_P(EventLoopTest, P33_ANumberReusedInItsOwnCallbackHasNoStaleReadiness) {
   SocketPair old;
   const SocketPair fresh;
   On successor([&](Ready) { loop->stop(); });
@@ -227,7 +227,7 @@ TEST_P(EventLoopTest, ANumberReusedInItsOwnCallbackHasNoStaleReadiness) {
   EXPECT_EQ(successor.calls, 1);
 }
 
-TEST_P(EventLoopTest, ANumberReusedInAnotherCallbackHasNoStaleReadiness) {
+TEST_P(EventLoopTest, P33_ANumberReusedInAnotherCallbackHasNoStaleReadiness) {
   SocketPair one;
   SocketPair two;
   const SocketPair fresh;

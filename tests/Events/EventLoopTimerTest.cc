@@ -21,7 +21,7 @@ class EventLoopTimerTest : public EventLoopTest {
   }
 };
 
-TEST_P(EventLoopTimerTest, AOneShotTimerRunsOnceAndNotEarly) {
+TEST_P(EventLoopTimerTest, M08_AOneShotTimerRunsOnceAndNotEarly) {
   const auto start = Clock::now();
   Clock::time_point ranAt;
   int runs = 0;
@@ -126,7 +126,7 @@ TEST_P(EventLoopTimerTest, ATimerCancelsADescriptorThatIsReadyInTheSameTurn) {
   EXPECT_EQ(watcher.calls, 0);
 }
 
-TEST_P(EventLoopTimerTest, ARepeatingTimerCancelsItselfFromInside) {
+TEST_P(EventLoopTimerTest, M08_ARepeatingTimerCancelsItselfFromInside) {
   int ticks = 0;
   TimerId timer{};
   timer = loop->add(milliseconds(1), Repeat::kEvery, [&] {
@@ -177,7 +177,7 @@ TEST_P(EventLoopTimerTest, ZeroDelaysFromInsideATimerDoNotStarveTheLoop) {
 // The nth tick is never early, and one that was late does not push back those
 // behind it: if each were counted from the one before, no two ticks would be
 // less than a period apart.
-TEST_P(EventLoopTimerTest, AThousandTicksKeepTheirCadence) {
+TEST_P(EventLoopTimerTest, M08_AThousandTicksKeepTheirCadence) {
   constexpr int kTicks = 1000;
   constexpr milliseconds kPeriod(1);
   const auto start = Clock::now();

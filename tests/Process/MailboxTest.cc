@@ -99,7 +99,7 @@ TEST_F(MailboxTest, C03_EveryPayloadArrivesAsItWasSent) {
   EXPECT_EQ(heard.data, sent);
 }
 
-TEST_F(MailboxTest, C10_C08_WhoIsNotThereIsNamedAtOnce) {
+TEST_F(MailboxTest, T05_C10_C08_WhoIsNotThereIsNamedAtOnce) {
   open(2);
   const Member old = worker(2).self();
   EXPECT_EQ(worker(1).send(3, "hello"), Result::kNobody);

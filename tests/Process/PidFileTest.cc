@@ -44,7 +44,7 @@ TEST_F(PidFileTest, ASecondHolderIsRefusedWithPidAndPath) {
   EXPECT_TRUE(std::filesystem::exists(path));
 }
 
-TEST_F(PidFileTest, NobodyElseMayReadItAndSoLockIt) {
+TEST_F(PidFileTest, W22_NobodyElseMayReadItAndSoLockIt) {
   std::ofstream(path) << "1\n";
   std::filesystem::permissions(path, std::filesystem::perms{0644});
   const PidFile file(path);

@@ -83,7 +83,7 @@ class WebSocketBomb : public WebSocketDeflateFixture {
   }
 };
 
-TEST_F(WebSocketBomb, OfOneFrameEndsWith1009AndCostsLessThanAMessage) {
+TEST_F(WebSocketBomb, W10_OfOneFrameEndsWith1009AndCostsLessThanAMessage) {
   ASSERT_LE(bomb().size(), 1.1 * kMebi);
   WebSocketShared shared(
       {.maxMessageSize = 8 * kMebi, .maxFrameSize = 8 * kMebi});
@@ -100,7 +100,7 @@ TEST_F(WebSocketBomb, OfOneFrameEndsWith1009AndCostsLessThanAMessage) {
   }
 }
 
-TEST_F(WebSocketBomb, OfFragmentsEndsWith1009AndCostsLessThanAMessage) {
+TEST_F(WebSocketBomb, W10_OfFragmentsEndsWith1009AndCostsLessThanAMessage) {
   WebSocketShared shared(
       {.maxMessageSize = 8 * kMebi, .maxFrameSize = 8 * kMebi});
   WebSocket codec(shared, agreement(kTakeover));

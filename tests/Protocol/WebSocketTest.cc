@@ -437,7 +437,7 @@ class WebSocketCases : public ::testing::Test {
   CodecProperty property_{[this] { return make(); }, describeWebSocket};
 };
 
-TEST_F(WebSocketCases, EachGivesItsMessagesAndItsCloseCode) {
+TEST_F(WebSocketCases, W11_EachGivesItsMessagesAndItsCloseCode) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(c.name);
     for (const std::size_t step : {c.bytes.size(), std::size_t{1}}) {
@@ -542,7 +542,7 @@ TEST(WebSocket, AMessageMayHave65536Fragments) {
   }
 }
 
-TEST(WebSocket, FragmentsOfTwoConnectionsDoNotMeet) {
+TEST(WebSocket, W09_FragmentsOfTwoConnectionsDoNotMeet) {
   WebSocketShared shared;
   WebSocket one(shared);
   WebSocket two(shared);

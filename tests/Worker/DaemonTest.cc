@@ -202,7 +202,7 @@ TEST_F(DaemonTest, LeavesTheSessionAndCannotGetATerminal) {
   EXPECT_NE(told, "session " + std::to_string(::getsid(0)));
 }
 
-TEST_F(DaemonTest, KeepsUmaskAndDirectory) {
+TEST_F(DaemonTest, W22_KeepsUmaskAndDirectory) {
   start(
       [this](Daemon& daemon) {
         const mode_t mask = ::umask(0);

@@ -32,6 +32,7 @@ HOMES = [
     Home(r"zlib\.h", r"src/Protocol/(detail/Deflate|Gzip)\.cc|tests/.*|"
                     r"src/Worker/FileSessionStore\.cc", ANY_FILE),
     Home(r"CLI/.*", r"src/Worker/.*\.cc", ONE_FILE),
+    Home(r"toml\+\+/.*", r"src/Worker/.*\.cc", ONE_FILE),
     Home(r"spdlog/.*", r"src/Worker/.*\.cc", ONE_FILE),
     Home(r"llhttp\.h", r"tests/support/HttpOracle\.cc", ONE_FILE),
     Home(r"nlohmann/.*", r"src/Worker/.*\.cc|examples/.*", ANY_FILE),

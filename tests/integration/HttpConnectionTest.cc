@@ -33,7 +33,7 @@ TEST_F(HttpConnectionTest, ForHttp10PiecesLastUntilTheEnd) {
   EXPECT_EQ(answer.body, "one two");
 }
 
-TEST_F(HttpConnectionTest, HeadHasTheHeadOnly) {
+TEST_F(HttpConnectionTest, W12_HeadHasTheHeadOnly) {
   program.start();
   WebClient client = connect();
   ASSERT_TRUE(

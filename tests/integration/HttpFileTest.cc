@@ -324,7 +324,7 @@ TEST_F(HttpFileTest, ARequestWithABodyHasItsConditionsToo) {
 
 // ---- Among other answers
 
-TEST_F(HttpFileTest, PipelinedFilesComeInTheirOrder) {
+TEST_F(HttpFileTest, W13_PipelinedFilesComeInTheirOrder) {
   std::string requests;
   for (int i = 0; i < 50; ++i) {
     const std::string name = "file" + std::to_string(i);
@@ -345,7 +345,7 @@ TEST_F(HttpFileTest, PipelinedFilesComeInTheirOrder) {
   }
 }
 
-TEST_F(HttpFileTest, ALargeOneReachesASlowReaderWholeAndTakesNoMemory) {
+TEST_F(HttpFileTest, W13_ALargeOneReachesASlowReaderWholeAndTakesNoMemory) {
   std::string content(5'000'000, 'x');
   for (std::size_t i = 0; i < content.size(); i += 1000) {
     content[i] = static_cast<char>('a' + i / 1000 % 26);

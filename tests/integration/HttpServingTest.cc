@@ -25,7 +25,7 @@ class HttpServingTest : public HttpFixture {};
 
 // Bytes that keep coming do not prolong it (slow-loris), and whoever else is
 // there does not notice.
-TEST_F(HttpServingTest, AHeadThatTakesTooLongIsAnsweredWith408) {
+TEST_F(HttpServingTest, W17_AHeadThatTakesTooLongIsAnsweredWith408) {
   start({"HEADER_TIMEOUT=300"});
   Wire other = connect();
   const auto begin = Clock::now();
@@ -306,7 +306,7 @@ TEST_F(HttpServingTest, TwoHundredClientsKeepTheirConnections) {
 
 // ---- Drain and stop
 
-TEST_F(HttpServingTest, AReloadClosesIdleConnectionsAtOnce) {
+TEST_F(HttpServingTest, T19_AReloadClosesIdleConnectionsAtOnce) {
   start();
   EXPECT_EQ(ask(get("/")), "200 hello");
   Wire silent = connect();
@@ -320,7 +320,7 @@ TEST_F(HttpServingTest, AReloadClosesIdleConnectionsAtOnce) {
   expectServed();
 }
 
-TEST_F(HttpServingTest, AReloadClosesBehindTheNextAnswer) {
+TEST_F(HttpServingTest, T19_AReloadClosesBehindTheNextAnswer) {
   start();
   EXPECT_EQ(ask(get("/")), "200 hello");
   send(get("/late/700") + get("/"));

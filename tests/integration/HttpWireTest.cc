@@ -113,7 +113,7 @@ void run(const Server& server, const WireCase& c, const std::string& how,
 
 class HttpWireTest : public ::testing::TestWithParam<WireGroup> {};
 
-TEST_P(HttpWireTest, IsAnsweredWhenItComesAtOnce) {
+TEST_P(HttpWireTest, W12_IsAnsweredWhenItComesAtOnce) {
   const Server server = startServer(GetParam().server, false);
   for (const WireCase& c : GetParam().cases) {
     run(server, c, "at once", [&](Wire& wire) { wire.send(c.bytes); });

@@ -68,7 +68,7 @@ TEST_F(HttpWorkerTest, AStreamedBodyHasNoLimit) {
   EXPECT_EQ(client.get("/users/me").body, "you");
 }
 
-TEST_F(HttpWorkerTest, WhoExpectsContinueIsToldTo) {
+TEST_F(HttpWorkerTest, W12_WhoExpectsContinueIsToldTo) {
   program.start();
   WebClient client = connect();
   ASSERT_TRUE(

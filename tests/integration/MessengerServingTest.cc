@@ -85,7 +85,8 @@ TEST_F(MessengerServing, C08_AnIndexIsTheSameAfterARespawn) {
   EXPECT_TRUE(eventually([&] { return ask(2, "got e") == "1 from 1: two"; }));
 }
 
-TEST_F(MessengerServing, M20_C03_PayloadsOfEverySizeGoBothWaysAndKillNobody) {
+TEST_F(MessengerServing,
+       T15_M20_C03_PayloadsOfEverySizeGoBothWaysAndKillNobody) {
   start(2);
   std::vector<pid_t> pids = program.workerPids();
   for (const char* size :

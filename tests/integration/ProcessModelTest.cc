@@ -194,7 +194,7 @@ TEST_F(ProcessModel, X10_AHundredStartsAndStopsLeaveNothing) {
   }
 }
 
-TEST_F(ProcessModel, N07_KilledAtRandomTheSameWorkersAreThereAtTheEnd) {
+TEST_F(ProcessModel, T02_N07_KilledAtRandomTheSameWorkersAreThereAtTheEnd) {
   start(4);
   std::mt19937 random(7);
   constexpr int kKills = 12;

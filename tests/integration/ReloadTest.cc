@@ -55,6 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
                       ReloadCase{"reusePort", 4, Load::Kind::kNewEach},
                       ReloadCase{"reusePort", 1, Load::Kind::kKept},
                       ReloadCase{"reusePort", 4, Load::Kind::kKept},
+                      ReloadCase{"sticky", 4, Load::Kind::kNewEach},
                       ReloadCase{"shared", 1, Load::Kind::kNewEach},
                       ReloadCase{"shared", 4, Load::Kind::kKept},
                       ReloadCase{"locked", 1, Load::Kind::kKept},

@@ -11,8 +11,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/support/Program.h"
 #include "tests/support/TempDirectory.h"
@@ -116,8 +119,8 @@ TEST_F(SessionServingTest, NobodyChoosesHisId) {
   EXPECT_FALSE(fs::exists(folder + "/" + std::string(32, 'a')));
 }
 
-TEST_F(SessionServingTest, IdsAreNeverTheSame) {
-  start();
+TEST_F(SessionServingTest, P07_IdsAreNeverTheSame) {
+  start({"--workers", "4"});
   std::set<std::string> seen;
   for (int i = 0; i < 50; ++i) {
     cookie.clear();
@@ -194,6 +197,111 @@ TEST_F(SessionServingTest, RemovesWhatHasExpiredByItself) {
   start({"--workers", "2"});
   EXPECT_TRUE(eventually([&] { return files() == 1; })) << files();
   EXPECT_TRUE(fs::exists(folder + "/1")) << "which is no session's name";
+}
+
+// ---- In the master
+
+class MasterSessionServingTest : public SessionServingTest {
+ protected:
+  void startInMaster(std::vector<std::string> options) {
+    program.start(std::move(options), {"SESSION_PLACE=master"});
+  }
+  // As get(), and which process has answered.
+  std::pair<std::string, pid_t> askWhom(const std::string& path) {
+    const std::string field =
+        cookie.empty() ? "" : "Cookie: " + cookie + "\r\n";
+    const HttpAnswer answer = WebClient(program.port()).get(path, field);
+    const std::string set = answer.field("Set-Cookie").value_or("");
+    if (!set.empty()) cookie = set.substr(0, set.find(';'));
+    return {answer.body,
+            static_cast<pid_t>(std::stol(answer.field("X-Pid").value_or("0")))};
+  }
+};
+
+TEST_F(MasterSessionServingTest, C15_ALoginSurvivesTheDeathOfItsWorker) {
+  startInMaster({"--workers", "2"});
+  for (int i = 0; i < 100; ++i) {
+    cookie.clear();
+    const std::string user = "user" + std::to_string(i);
+    const auto [answer, pid] = askWhom("/login/" + user);
+    ASSERT_EQ(::kill(pid, SIGKILL), 0);
+    ASSERT_EQ(answer, "welcome");
+    ASSERT_TRUE(eventually([&] { return !processExists(pid); }));
+    ASSERT_EQ(ask("/get/user"), user) << "death " << i;
+  }
+}
+
+TEST_F(MasterSessionServingTest, C15_TheVeryNextRequestReadsWhatWasWritten) {
+  startInMaster({"--workers", "4"});
+  std::set<pid_t> writers, readers;
+  int elsewhere = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string value = std::to_string(i);
+    const auto [written, writer] = askWhom("/set/a/" + value);
+    const auto [read, reader] = askWhom("/get/a");
+    ASSERT_EQ(read, value);
+    writers.insert(writer);
+    readers.insert(reader);
+    elsewhere += writer == reader ? 0 : 1;
+  }
+  EXPECT_EQ(writers.size(), 4U);
+  EXPECT_EQ(readers.size(), 4U);
+  EXPECT_GT(elsewhere, 500);
+}
+
+TEST_F(MasterSessionServingTest, ReloadsKeepThemAndARestartDoesNot) {
+  startInMaster({"--workers", "2"});
+  EXPECT_EQ(ask("/count"), "1");
+  ASSERT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(ask("/count"), "2");
+  ASSERT_EQ(program.command({"stop"}).code, 0);
+  program.wait();
+  startInMaster({});
+  EXPECT_EQ(ask("/count"), "1");
+}
+
+TEST_F(MasterSessionServingTest, LogoutIsKnownToAllAtOnce) {
+  startInMaster({"--workers", "4"});
+  for (int i = 0; i < 100; ++i) {
+    ask("/login/ada");
+    const std::string before = cookie;
+    EXPECT_EQ(ask("/logout"), "bye");
+    cookie = before;
+    ASSERT_EQ(ask("/get/user"), "none");
+  }
+}
+
+TEST_F(MasterSessionServingTest, OfManyThatRegenerateOneSessionOneGetsIt) {
+  startInMaster({"--workers", "4"});
+  ask("/set/a/1");
+  const std::string before = cookie;
+  std::vector<std::unique_ptr<WebClient>> clients;
+  for (int i = 0; i < 16; ++i) {
+    clients.push_back(std::make_unique<WebClient>(program.port()));
+    ASSERT_TRUE(clients.back()->send(
+        "GET /login/ada HTTP/1.1\r\nHost: a\r\nCookie: " + before +
+        "\r\n\r\n"));
+  }
+  int won = 0;
+  for (const auto& client : clients) {
+    const std::string set = client->answer().field("Set-Cookie").value_or("");
+    cookie = set.substr(0, set.find(';'));
+    won += ask("/get/a") == "1" ? 1 : 0;
+  }
+  EXPECT_EQ(won, 1);
+}
+
+TEST_F(MasterSessionServingTest, AStoppedMasterCostsTheSessionsOnly) {
+  startInMaster({"--workers", "1"});
+  EXPECT_EQ(ask("/count"), "1");
+  ASSERT_EQ(::kill(program.masterPid(), SIGSTOP), 0);
+  EXPECT_EQ(ask("/get/count"), "none") << "it is served without";
+  ASSERT_EQ(::kill(program.masterPid(), SIGCONT), 0);
+  EXPECT_TRUE(eventually([&] { return ask("/get/count") == "1"; }));
+  EXPECT_TRUE(eventually([&] {
+    return program.log().find("sessions: load: Connection timed out") !=
+           std::string::npos;
+  })) << program.log();
 }
 
 // ---- The folder

@@ -4,10 +4,11 @@
 //   /get/KEY  /set/KEY/VALUE  /big/BYTES  /login/USER  /logout  /count
 //   /late/KEY/VALUE (answers after its callback)  /stream/KEY/VALUE
 //
-// From the environment: SESSION_FOLDER, SERVER_USER, and SECOND_NAME, of a
-// second Worker, which is there when this is set.
+// From the environment: SESSION_FOLDER, SESSION_PLACE (master), SERVER_USER,
+// and SECOND_NAME, of a second Worker, which is there when this is set.
 
 #include <brigade/brigade.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -76,6 +77,7 @@ class SessionSubject : public brigade::HttpWorker {
                   HttpResponse response =
                       HttpResponse::text(work(session, word));
                   session.save(response);
+                  response.set("X-Pid", std::to_string(::getpid()));
                   http.send(response);
                 });
   }
@@ -109,8 +111,13 @@ class SessionSubject : public brigade::HttpWorker {
   }
 
   brigade::HttpRouter router_;
-  brigade::HttpSessions sessions_{*this,
-                                  {.folder = variable("SESSION_FOLDER")}};
+  static brigade::HttpSessionSettings settings() {
+    using Place = brigade::HttpSessionSettings::Place;
+    if (variable("SESSION_PLACE") == "master") return {.place = Place::kMaster};
+    return {.folder = variable("SESSION_FOLDER")};
+  }
+
+  brigade::HttpSessions sessions_{*this, settings()};
 };
 
 }  // namespace
@@ -118,6 +125,10 @@ class SessionSubject : public brigade::HttpWorker {
 int main(int argc, char** argv) {
   SessionSubject subject("a/subject");
   SessionSubject second(variable("SECOND_NAME"));
-  if (second.name.empty()) return brigade::run(argc, argv, {&subject});
-  return brigade::run(argc, argv, {&subject, &second});
+  brigade::RunConfig config;
+  // Tests kill a hundred processes in a row.
+  config.backoff.longest = std::chrono::milliseconds(50);
+  config.backoff.first = std::chrono::milliseconds(10);
+  if (second.name.empty()) return brigade::run(argc, argv, {&subject}, config);
+  return brigade::run(argc, argv, {&subject, &second}, config);
 }

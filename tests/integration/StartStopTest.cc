@@ -89,7 +89,7 @@ TEST_F(StartStopTest, AnUnknownEventLoopIsNamed) {
   expectRefusal({"--event", "kqueue"}, 2, "unknown event loop 'kqueue'");
 }
 
-TEST_F(StartStopTest, P21_AnUnknownUserIsNamed) {
+TEST_F(StartStopTest, M13_P21_AnUnknownUserIsNamed) {
   expectRefusal({}, 1, "user 'no-such-user'", {"SERVER_USER=no-such-user"});
 }
 
@@ -394,7 +394,7 @@ TEST_F(StartStopTest, P24_AUnixSocketServesAndIsRemoved) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-TEST_F(StartStopTest, P21_RootDropsPrivileges) {
+TEST_F(StartStopTest, M13_P21_RootDropsPrivileges) {
   if (::getuid() != 0) {
     // Without root the same setting must be refused instead.
     expectRefusal({}, 1, "nobody", {"SERVER_USER=nobody"});

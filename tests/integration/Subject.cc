@@ -50,6 +50,7 @@ void note(const std::string& event) {
 brigade::AcceptMode acceptModeOf(const std::string& name) {
   if (name == "shared") return brigade::AcceptMode::kShared;
   if (name == "locked") return brigade::AcceptMode::kLocked;
+  if (name == "sticky") return brigade::AcceptMode::kSticky;
   return brigade::AcceptMode::kReusePort;
 }
 

@@ -76,6 +76,9 @@ class Supervised : public brigade::Worker {
     if (variable("ACCEPT_MODE") == "shared") {
       acceptMode = brigade::AcceptMode::kShared;
     }
+    if (variable("ACCEPT_MODE") == "sticky") {
+      acceptMode = brigade::AcceptMode::kSticky;
+    }
     maxRequests = number("MAX_REQUESTS");
     maxAccepts = number("MAX_ACCEPTS");
     maxMemory = number("MAX_MEMORY");

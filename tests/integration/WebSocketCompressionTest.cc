@@ -111,7 +111,7 @@ TEST_F(WebSocketCompressionTest, PlainMessagesAreStillTaken) {
   EXPECT_EQ(zlib.unpacked(nextFrame(wire)->payload), "plain");
 }
 
-TEST_F(WebSocketCompressionTest, WrongUsesCloseTheConnection) {
+TEST_F(WebSocketCompressionTest, W10_WrongUsesCloseTheConnection) {
   start({"COMPRESSION=shared", "MAX_MESSAGE=100000"});
   Zlib zlib;
   const auto packed = [&](const std::string& text) {

@@ -47,7 +47,7 @@ TEST_F(WebSocketConnectionTest, PingsAreAnsweredThoughThePeerReadsNothingElse) {
   EXPECT_EQ(client.text(), "pong are you there?");
 }
 
-TEST_F(WebSocketConnectionTest, AMessageInFragmentsWithAPingBetweenIsOne) {
+TEST_F(WebSocketConnectionTest, W11_AMessageInFragmentsWithAPingBetweenIsOne) {
   program.start();
   WebClient client = open();
   ASSERT_TRUE(client.sendFrame(0x01, "one "));

@@ -19,8 +19,8 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{20};
 
-FileDescriptor connectTo(int family, const sockaddr* address, socklen_t size) {
-  FileDescriptor fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+FileDescriptor joined(FileDescriptor fd, const sockaddr* address,
+                      socklen_t size) {
   const timeval patience{kPatience.count(), 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -28,14 +28,31 @@ FileDescriptor connectTo(int family, const sockaddr* address, socklen_t size) {
   return fd;
 }
 
-}  // namespace
+FileDescriptor makeSocket(int family) {
+  return FileDescriptor(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
 
-Wire::Wire(std::uint16_t port) {
+sockaddr_in loopback(std::uint16_t port, std::uint8_t host) {
   sockaddr_in in{};
   in.sin_family = AF_INET;
   in.sin_port = htons(port);
-  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  fd_ = connectTo(AF_INET, reinterpret_cast<const sockaddr*>(&in), sizeof in);
+  in.sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xFFU) | host);
+  return in;
+}
+
+}  // namespace
+
+Wire::Wire(std::uint16_t port) : Wire(port, 1) {}
+
+Wire::Wire(std::uint16_t port, std::uint8_t host) {
+  const sockaddr_in from = loopback(0, host);
+  const sockaddr_in to = loopback(port, 1);
+  fd_ = makeSocket(AF_INET);
+  if (host != 1) {
+    ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from);
+  }
+  fd_ =
+      joined(std::move(fd_), reinterpret_cast<const sockaddr*>(&to), sizeof to);
   // Two short messages in a row are not held back for 40 ms.
   const int on = 1;
   ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -45,7 +62,8 @@ Wire::Wire(const std::string& path) {
   sockaddr_un un{};
   un.sun_family = AF_UNIX;
   path.copy(un.sun_path, sizeof un.sun_path - 1);
-  fd_ = connectTo(AF_UNIX, reinterpret_cast<const sockaddr*>(&un), sizeof un);
+  fd_ = joined(makeSocket(AF_UNIX), reinterpret_cast<const sockaddr*>(&un),
+               sizeof un);
 }
 
 bool Wire::send(std::string_view bytes) {

@@ -22,6 +22,8 @@ class Wire {
  public:
   // Not connected when that failed: see connected().
   explicit Wire(std::uint16_t port);
+  // From 127.0.0.`host`.
+  Wire(std::uint16_t port, std::uint8_t host);
   explicit Wire(const std::string& path);  // of a Unix socket
 
   bool connected() const { return static_cast<bool>(fd_); }

@@ -62,6 +62,11 @@ enum class Op : std::uint8_t {
   kLeaseFailed,
   kStateSet,
   kStateErase,
+  // MasterTable: questions to the master, and its answer. New ones come last.
+  kTableGet,
+  kTableSet,
+  kTableErase,
+  kTableAnswer,  // code: SharedState::Outcome
 };
 
 // Of a Member, in the order they come.

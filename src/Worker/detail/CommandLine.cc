@@ -212,6 +212,10 @@ class Parser {
   }
 
   void addPlaces(CLI::App& app) {
+    addValue(app, "--config", config_.configFile, "FILE",
+             "Configuration file" + (config_.configFile.empty()
+                                         ? std::string()
+                                         : " (" + config_.configFile + ")"));
     addValue(app, "--run-dir", config_.runDirectory, "DIR",
              "Where pid file, control socket and log are");
     addValue(app, "--pid-file", config_.pidFile, "FILE",
@@ -335,8 +339,9 @@ void completeConfig(RunConfig& config, const char* argv0) {
     config.logFile = prefix + ".log";
   }
   // The program may change its directory.
-  for (std::string* path : {&config.runDirectory, &config.pidFile,
-                            &config.logFile, &config.stdoutFile}) {
+  for (std::string* path :
+       {&config.configFile, &config.runDirectory, &config.pidFile,
+        &config.logFile, &config.stdoutFile}) {
     if (path->empty()) continue;
     std::error_code gone;  // the current directory may be
     const auto absolute = std::filesystem::absolute(*path, gone);

@@ -49,7 +49,8 @@ struct Invocation {
   // has an address); of start and restart.
   std::vector<std::string> listen;
   std::vector<std::string> workers;
-  // Already merged into the config that parse() was given: --event, --run-dir,
+  // Already merged into the config that parse() was given: --config, --event,
+  // --run-dir,
   // --pid-file, --log-file, --log-level, --stop-timeout.
 };
 

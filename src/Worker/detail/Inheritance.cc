@@ -47,6 +47,8 @@ std::string_view nameOf(AcceptMode mode) {
       return "shared";
     case AcceptMode::kLocked:
       return "locked";
+    case AcceptMode::kSticky:
+      return "sticky";
   }
   return "";
 }

@@ -35,9 +35,10 @@ std::string describe(const SlotView& slot) {
 }  // namespace
 
 Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
-               Launch launch, Daemon* daemon)
+               Configuration* file, Launch launch, Daemon* daemon)
     : config_(config),
       daemon_(daemon),
+      file_(file),
       loop_(makeEventLoop("epoll")),
       startedAt_(std::chrono::system_clock::now()),
       started_(Clock::now()) {
@@ -435,6 +436,7 @@ void Master::onStopped() {
 void Master::onReloadStarted() {
   log(LogLevel::kInfo, "reloading");
   router_->beginEpoch();
+  rereadConfiguration();
   forEachWorker([](Worker& worker) { worker.onMasterReload(); });
   if (supervisor_->stopping()) return;
   resizeServices();
@@ -463,19 +465,16 @@ RunningStatus Master::runningStatus() const {
   return all ? RunningStatus::kRunning : RunningStatus::kStarting;
 }
 
-bool Master::refusesReload(const std::string& who) const {
-  if (runningStatus() != RunningStatus::kStarting) return false;
-  log(LogLevel::kWarning, who + ": no reload: the program is starting");
-  return true;
-}
-
 // Without anybody who waits for the answer.
 void Master::askReload(const std::string& who) {
   if (upgrade_->isReplaced()) {
     askUpgrade(who, Grace::kFast, 0);
     return;
   }
-  if (refusesReload(who)) return;
+  if (const std::string why = whyNoReload(); !why.empty()) {
+    log(LogLevel::kWarning, who + ": no reload: " + why);
+    return;
+  }
   log(LogLevel::kInfo, who + " asks for a reload");
   supervisor_->reload(Grace::kFast, [who](bool ok, std::string_view reason) {
     if (ok) return;

@@ -32,6 +32,7 @@
 
 namespace brigade::detail {
 
+class Configuration;
 class Daemon;
 
 class Master final : public SupervisorHandler,
@@ -40,12 +41,13 @@ class Master final : public SupervisorHandler,
  public:
   // Prepares everything that can fail before the first fork: throws what is
   // wrong, and then leaves nothing behind. `config` is complete. `daemon` is
-  // told how the start went; null in the foreground.
+  // told how the start went; null in the foreground. `file` is read again for
+  // each reload; null: there is none.
   Master(const std::vector<Worker*>& workers, const RunConfig& config,
-         Launch launch, Daemon* daemon);
+         Configuration* file, Launch launch, Daemon* daemon);
   // In newer code, over execve(2). What it throws of has taken nothing.
   Master(const std::vector<Worker*>& workers, const RunConfig& config,
-         Launch launch, Inheritance& inheritance);
+         Configuration* file, Launch launch, Inheritance& inheritance);
   ~Master();
 
   // Forks and serves until stopped. Throws, when all is ended again, what the
@@ -130,7 +132,11 @@ class Master final : public SupervisorHandler,
 
   RunningStatus runningStatus() const;
   void askReload(const std::string& who);
-  bool refusesReload(const std::string& who) const;
+  // Of both below: nothing is there yet that could be replaced.
+  static constexpr const char* kStarting = "the program is starting";
+  // Why there can be no reload now; empty: there can.
+  std::string whyNoReload() const;
+  void rereadConfiguration();
 
   void checkReady();
   void startDone();
@@ -170,6 +176,7 @@ class Master final : public SupervisorHandler,
 
   RunConfig config_;
   Daemon* daemon_;
+  Configuration* file_;
   std::unique_ptr<EventInterface> loop_;
   std::unique_ptr<PidFile> pidFile_;
   std::set<std::string> claimed_;  // see Service::claimPath()

@@ -118,8 +118,7 @@ void Master::tellWorkers() {
 // new connections are kept away from it; what it has got is taken.
 void Master::resize(Service& service, unsigned count) {
   if (service.hasSocketForEach()) {
-    service.steeredTo = std::min(service.count, count);
-    Listener::steerGroup(service.listeners[0], service.steeredTo);
+    service.steerTo(std::min(service.count, count));
   }
   service.makeScores(count);
   service.listenMore(count);
@@ -131,8 +130,11 @@ void Master::resize(Service& service, unsigned count) {
 void Master::steerAll() {
   for (Service& service : services_) {
     if (service.steeredTo == 0) continue;
-    service.steeredTo = service.count;
-    Listener::steerGroup(service.listeners[0], service.count);
+    try {
+      service.steerTo(service.count);
+    } catch (const CannotListen& e) {
+      log(LogLevel::kError, e.what());
+    }
   }
 }
 

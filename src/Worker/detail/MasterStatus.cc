@@ -82,13 +82,14 @@ bool Master::answerSlot(std::string_view request,
 }
 
 void Master::answerReload(Grace grace, ControlSocket::Reply reply) {
-  if (runningStatus() == RunningStatus::kStarting) {
-    reply.line(resultLine(false, "the program is starting"));
-    return;
-  }
   if (upgrade_->isReplaced()) {
     reply.line(progressLine("the program's file has changed: upgrading"));
     answerUpgrade(grace, std::move(reply));
+    return;
+  }
+  if (const std::string why = whyNoReload(); !why.empty()) {
+    log(LogLevel::kWarning, "no reload: " + why);
+    reply.line(resultLine(false, why));
     return;
   }
   const std::uint64_t id = nextReply_++;

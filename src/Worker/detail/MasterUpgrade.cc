@@ -12,9 +12,10 @@
 namespace brigade::detail {
 
 Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
-               Launch launch, Inheritance& inheritance)
+               Configuration* file, Launch launch, Inheritance& inheritance)
     : config_(config),
       daemon_(nullptr),
+      file_(file),
       loop_(makeEventLoop("epoll")),
       starting_(false),
       startedAt_(inheritance.heir().startedAt),
@@ -117,14 +118,17 @@ void Master::carryReplies(Archive& archive) {
 
 void Master::askUpgrade(const std::string& who, Grace grace,
                         std::uint64_t reply) {
-  if (refusesReload(who)) return;
+  if (runningStatus() == RunningStatus::kStarting) {
+    log(LogLevel::kWarning, who + ": no upgrade: " + kStarting);
+    return;
+  }
   log(LogLevel::kInfo, who + " asks for an upgrade");
   upgrade_->ask(grace, reply);
 }
 
 void Master::answerUpgrade(Grace grace, ControlSocket::Reply reply) {
   if (runningStatus() == RunningStatus::kStarting) {
-    reply.line(resultLine(false, "the program is starting"));
+    reply.line(resultLine(false, kStarting));
     return;
   }
   const std::uint64_t id = nextReply_++;

@@ -105,12 +105,21 @@ ListenOptions Service::listenOptions() const {
 void Service::listen() {
   if (!address) return;
   const ListenOptions options = listenOptions();
-  if (fixed.acceptMode == AcceptMode::kReusePort) {
+  if (hasSocketForEach()) {
     listeners = Listener::openGroup(*address, options, count);
+    if (fixed.acceptMode == AcceptMode::kSticky) steerTo(count);
   } else {
     listeners.push_back(Listener::open(*address, options));
   }
   if (fixed.acceptMode == AcceptMode::kLocked) lock.emplace(1);
+}
+
+void Service::steerTo(unsigned processes) {
+  Listener::steerGroup(listeners[0], processes,
+                       fixed.acceptMode == AcceptMode::kSticky
+                           ? Steering::kByAddress
+                           : Steering::kRandom);
+  steeredTo = processes;
 }
 
 void Service::listenMore(unsigned processes) {

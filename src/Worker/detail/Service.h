@@ -79,8 +79,12 @@ struct Service {
   // Sockets for more processes than there were. Throws CannotListen.
   void listenMore(unsigned processes);
   bool hasSocketForEach() const {
-    return address && fixed.acceptMode == AcceptMode::kReusePort;
+    return address && (fixed.acceptMode == AcceptMode::kReusePort ||
+                       fixed.acceptMode == AcceptMode::kSticky);
   }
+  // New connections come to the sockets of the first so many processes. Throws
+  // CannotListen.
+  void steerTo(unsigned processes);
   // Settings that were changed since, and that no reload reads again: "address,
   // user".
   std::string changedSettings() const;

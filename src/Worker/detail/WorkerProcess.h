@@ -58,6 +58,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void onUncaught(const std::string& where,
                   const std::exception_ptr& exception) noexcept;
   Mailbox& mailbox() { return mail_->mailbox(); }
+  MasterTable& masterTable() { return mail_->table(); }
   unsigned group() const { return place_.group; }
   // A log line about a peer; past ten a second they are counted only.
   void logPeer(const std::string& text);
