@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -195,6 +196,40 @@ TEST_F(ChannelTest, LastWordsHaveAnEndThoughTheOtherSideGoesOn) {
   right->drain();
   EXPECT_FALSE(rightReceiver.payloads.empty());
   EXPECT_EQ(right->send({kTest}), Channel::Result::kGone);
+}
+
+TEST_F(ChannelTest, WhatComesWhileAFrameIsAwaitedIsHandedOnAfterwards) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const FileDescriptor in(ends[0]), out(ends[1]);
+  right->send({kTest, "first", 0, in.get()});
+  right->send({kTest, "second"});
+  right->send({kTest, "the one", 7});
+  right->send({kTest, "third"});
+  std::string seen;
+  const auto isIt = [&](const Frame& frame) {
+    seen += std::string(frame.payload) + " ";
+    return frame.correlation == 7;
+  };
+  EXPECT_TRUE(left->await(std::chrono::seconds(5), isIt));
+  EXPECT_EQ(seen, "first second the one ");
+  EXPECT_TRUE(leftReceiver.payloads.empty()) << "nothing inside the call";
+  ASSERT_TRUE(until([&] { return leftReceiver.payloads.size() == 3; }));
+  EXPECT_EQ(leftReceiver.payloads,
+            (std::vector<std::string>{"first", "second", "third"}));
+  EXPECT_GE(leftReceiver.descriptors[0].get(), 0) << "it came with its frame";
+}
+
+TEST_F(ChannelTest, AFrameThatDoesNotComeIsAwaitedForItsTimeOnly) {
+  right->send({kTest, "another"});
+  const auto none = [](const Frame&) { return false; };
+  EXPECT_FALSE(left->await(std::chrono::milliseconds(20), none));
+  EXPECT_TRUE(until([&] { return leftReceiver.payloads.size() == 1; }));
+  right->send({kTest, "last words"});
+  right.reset();
+  EXPECT_FALSE(left->await(std::chrono::seconds(60), none)) << "at once";
+  EXPECT_TRUE(until([&] { return leftReceiver.closed; }));
+  EXPECT_EQ(leftReceiver.payloads.back(), "last words");
 }
 
 TEST_F(ChannelTest, GarbageEndsTheChannel) {

@@ -21,7 +21,7 @@ class MasterTableTest : public BusyMaster {};
 TEST_F(MasterTableTest, WhatOneWritesEveryOtherReadsFromThenOn) {
   openOwn(2);
   work();
-  for (int i = 0; i < 1000; ++i) {
+  for (unsigned i = 0; i < 1000; ++i) {
     const std::string value = std::to_string(i);
     const auto written = table(1 + i % 2).set("k", value, {});
     ASSERT_EQ(written.outcome, Outcome::kDone);
