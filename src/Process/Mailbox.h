@@ -43,6 +43,9 @@ class Mailbox final : public Messenger {
     std::function<void(std::string_view where, std::exception_ptr)> onException;
     // Worth a line in the log: an event nobody listens for, a broken payload.
     std::function<void(const std::string& text)> onTrouble;
+    // In a worker: all mail that this process gets, but for answers, has come;
+    // what follows goes to its successor. May be empty.
+    std::function<void()> onSucceeded = {};
   };
 
   // All outlive the mailbox. `self` is the process it belongs to.
@@ -55,6 +58,8 @@ class Mailbox final : public Messenger {
   // In a worker: this process is about to end, and takes nothing new.
   void drain();
   void setWorkers(unsigned workers) { workers_ = workers; }
+  // No answer is owed to this process, nor mail of its own to itself.
+  bool isQuiet() const { return questions_.empty() && local_.empty(); }
 
   // Whether that Worker has other processes that are ready.
   bool hasOthers(unsigned group) const;
@@ -187,6 +192,8 @@ class Mailbox final : public Messenger {
                std::uint64_t correlation);
   void onCredit(const Place& place, std::size_t bytes);
   void onMember(const Envelope& mail);
+  void onSuccession(const Place& heir, std::uint32_t generation);
+  void onMoved(const Envelope& mail);
   void onGone(const Place& place, std::string_view reason);
   void onLease(bool granted, std::uint64_t correlation);
   std::optional<Payload> payloadOf(const Envelope& mail);

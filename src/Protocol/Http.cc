@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "brigade/Protocol/HttpDate.h"
+#include "brigade/Protocol/SavedState.h"
 #include "brigade/Protocol/detail/HttpStatus.h"
 
 namespace brigade {
@@ -329,6 +330,18 @@ void Http::encode(const Message& message, Output& out) {
   } else {
     out.append(message.data());
   }
+}
+
+// How far a head has been read is found again from its bytes.
+std::optional<std::string> Http::save() const {
+  if (phase_ != Phase::kHead) return std::nullopt;
+  StateWriter state;
+  state.put(emptyLines_);
+  return state.take();
+}
+
+void Http::restore(std::string_view saved) {
+  emptyLines_ = StateReader(saved).get<std::uint8_t>();
 }
 
 unsigned Http::statusOf(Refusal refusal) const {
