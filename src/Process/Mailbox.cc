@@ -779,6 +779,14 @@ void Mailbox::onSuccession(const Place& heir, std::uint32_t generation) {
   }
 }
 
+void Mailbox::succeed() {
+  for (auto& [place, known] : peers_) {
+    if (place.index == self_.index && known.standing) {
+      known.standing = Standing::kDraining;
+    }
+  }
+}
+
 void Mailbox::onMoved(const Envelope& mail) {
   const auto question = questions_.find(mail.correlation);
   if (question != questions_.end()) {

@@ -58,6 +58,9 @@ class Mailbox final : public Messenger {
   // In a worker: this process is about to end, and takes nothing new.
   void drain();
   void setWorkers(unsigned workers) { workers_ = workers; }
+  // This process takes over from the one before it at its index: from now on
+  // nothing is sent there.
+  void succeed();
   // No answer is owed to this process, nor mail of its own to itself.
   bool isQuiet() const { return questions_.empty() && local_.empty(); }
 

@@ -176,8 +176,9 @@ class Supervisor final : private detail::ChildHandler {
     Clock::duration readyTimeout = std::chrono::seconds(30);
     BackoffPolicy backoff = {};
     // What a child may take to come to rest before it hands over; past it, it
-    // is drained with its connections.
-    Clock::duration quietTimeout = std::chrono::seconds(2);
+    // is drained with its connections. It hears of that behind the mail that
+    // waits for it, and handles that first.
+    Clock::duration quietTimeout = std::chrono::seconds(4);
   };
   using Done = std::function<void(bool ok, std::string_view reason)>;
 

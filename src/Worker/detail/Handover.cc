@@ -41,7 +41,8 @@ void HandoverGiver::pump() {
   while (next_ < items_.size() && channel_.queuedBytes() == 0) sendNext();
   isPumping_ = false;
   if (next_ < items_.size() || std::exchange(saidAll_, true)) return;
-  channel_.send({kAll});
+  channel_.post({kAll});
+  channel_.flush();
 }
 
 void HandoverGiver::sendNext() {

@@ -69,8 +69,9 @@ class HandoverGiver final : private ChannelHandler {
 
 class HandoverTaker final : private ChannelHandler {
  public:
-  // Longest silence of a giver; then it keeps what it has.
-  static constexpr std::chrono::seconds kPatience{2};
+  // Longest silence of a giver, which handles its last mail first; then it
+  // keeps what it has.
+  static constexpr std::chrono::seconds kPatience{4};
 
   struct Item {
     FileDescriptor socket;

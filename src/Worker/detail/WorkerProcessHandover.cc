@@ -137,6 +137,8 @@ void WorkerProcess::adopt(std::vector<HandoverTaker::Item> items,
                           std::uint32_t generation) {
   // It is what calls us.
   loop_->defer([done = std::shared_ptr<HandoverTaker>(std::move(taker_))] {});
+  // What went there would come back to us. The news of it may be on its way.
+  mail_->mailbox().succeed();
   if (table_) {
     table_->beginAbove(generation);
     for (HandoverTaker::Item& item : items) adoptOne(std::move(item));
