@@ -45,9 +45,8 @@ TcpConnection* ConnectionTable::detachedAt(ConnectionId id) const {
   }
   auto* const connection = std::launder(reinterpret_cast<TcpConnection*>(
       chunks_[id.index / kChunk][id.index % kChunk].bytes));
-  return connection->status() == TcpConnection::Status::kHandedOver
-             ? connection
-             : nullptr;
+  return connection->status() == TcpConnection::Status::kHandedOver ? connection
+                                                                    : nullptr;
 }
 
 SavedConnection ConnectionTable::save(ConnectionId id) const {

@@ -10,8 +10,8 @@
 //        +---- destroy(), -------+----------------->                of the turn
 //              peer gone
 //
-// With Worker::handover one that is kEstablished may become kHandedOver: it goes
-// on in another process, and nothing more is called for it in this one.
+// With Worker::handover one that is kEstablished may become kHandedOver: it
+// goes on in another process, and nothing more is called for it in this one.
 //
 // Backpressure: what the socket does not take is queued. When the queue passes
 // seven eighths of maxSendBufferSize, onBufferFull is called; while it is past

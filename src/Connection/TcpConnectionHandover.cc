@@ -34,9 +34,8 @@ SavedConnection TcpConnection::save() const {
   saved.maxPackageSize = own(maxPackageSize_, limits.maxPackageSize);
   saved.maxSendBufferSize = own(maxSendBufferSize_, limits.maxSendBufferSize);
   saved.idleTimeoutMs = idleTimeoutMs_;
-  saved.hasIdleTimeout =
-      milliseconds(idleTimeoutMs_) !=
-      duration_cast<milliseconds>(limits.idleTimeout);
+  saved.hasIdleTimeout = milliseconds(idleTimeoutMs_) !=
+                         duration_cast<milliseconds>(limits.idleTimeout);
   saved.packageTimed = packageTimed_;
   saved.paused = paused_;
   saved.full = full_;

@@ -273,8 +273,7 @@ void Router::forwardToHeir(const Place& sender, const Place& target,
   const Place heir{target.index, lines_.at(target.index).last};
   Port* const port = portAt(heir);
   // The end of who was asked ends the question, be it with another one now.
-  const bool tooLate =
-      mail.op == Op::kRequest && portAt(target) == nullptr;
+  const bool tooLate = mail.op == Op::kRequest && portAt(target) == nullptr;
   if (port == nullptr || port->draining || tooLate) {
     credit(sender, target, detail::chargeOf(mail));
     if (Port* const from = portAt(sender)) payCredit(*from, target);
@@ -282,9 +281,8 @@ void Router::forwardToHeir(const Place& sender, const Place& target,
     return;
   }
   if (mail.op == Op::kRequest) {
-    tell(sender, {.op = Op::kMoved,
-                  .from = heir,
-                  .correlation = mail.correlation});
+    tell(sender,
+         {.op = Op::kMoved, .from = heir, .correlation = mail.correlation});
   }
   put(*port, mail, sender, target, detail::chargeOf(mail));
 }

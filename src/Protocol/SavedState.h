@@ -18,7 +18,7 @@ namespace brigade {
 class StateWriter {
  public:
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   void put(const T& value) {
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
   }
@@ -41,8 +41,7 @@ class StateReader {
   explicit StateReader(std::string_view bytes) : bytes_(bytes) {}
 
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  T get() {
+  requires std::is_trivially_copyable_v<T> T get() {
     T value;
     const std::string_view part = take(sizeof value);
     std::memcpy(&value, part.data(), sizeof value);

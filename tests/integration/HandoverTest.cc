@@ -183,9 +183,8 @@ TEST_F(HandoverTest, OneThatStopsInTheMiddleComesBackTooLateAndKeepsItsOwn) {
   const pid_t before = program.workerPid(1);
   Wire wire(program.port());
   ASSERT_EQ(wire.ask("x"), "1 x");
-  auto reloaded = std::async(std::launch::async, [&] {
-    return program.command({"reload"}).code;
-  });
+  auto reloaded = std::async(std::launch::async,
+                             [&] { return program.command({"reload"}).code; });
   // The successor waits for it, and then no more.
   EXPECT_TRUE(eventually([&] { return program.workerPid(1) != before; }));
   EXPECT_EQ(Wire(program.port()).ask("y"), "1 y");

@@ -29,8 +29,7 @@ HandoverGiver::HandoverGiver(EventInterface& loop, FileDescriptor end,
 void HandoverGiver::give(ConnectionTable& table, std::vector<Item> items) {
   table_ = &table;
   items_ = std::move(items);
-  channel_.post(
-      {.kind = kGiving, .correlation = table.lastGeneration()});
+  channel_.post({.kind = kGiving, .correlation = table.lastGeneration()});
   channel_.flush();
   pump();
 }

@@ -11,9 +11,9 @@
 //
 // Until kTaken both have the sockets, and neither uses them. A giver that hears
 // kTaken forgets its connections; one that hears the end of the channel first
-// takes them back. A giver that cannot go on says kNone, and waits for that end.
-// A taker that hears the end before kAll has the connections
-// that came whole: the giver closes its end by dying only.
+// takes them back. A giver that cannot go on says kNone, and waits for that
+// end. A taker that hears the end before kAll has the connections that came
+// whole: the giver closes its end by dying only.
 
 #include <cstdint>
 #include <functional>

@@ -138,7 +138,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   std::map<unsigned, Acceptor> acceptors_;
   std::unique_ptr<HandoverGiver> giver_;  // until it may be forgotten
   Clock::time_point quietBy_;
-  bool isAdopted_ = false;  // what giver_ gave
+  bool isAdopted_ = false;                // what giver_ gave
   std::unique_ptr<HandoverTaker> taker_;  // null: nobody gives us connections
   struct Kept {
     FrameKind kind;
@@ -146,7 +146,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
     std::uint64_t correlation;
     FileDescriptor descriptor;
   };
-  std::deque<Kept> kept_;  // from the master, while taker_ waits
+  std::deque<Kept> kept_;                 // from the master, while taker_ waits
   std::unique_ptr<Recycling> recycling_;  // null: off, or it is under way
   Phase phase_ = Phase::kServing;
   bool full_ = false;  // maxConnections reached

@@ -1,5 +1,5 @@
-// Connections that pass from a process to its successor, as each of the two sees
-// it.
+// Connections that pass from a process to its successor, as each of the two
+// sees it.
 
 #include <fcntl.h>
 
@@ -92,8 +92,9 @@ void WorkerProcess::onTaken(const std::vector<HandoverGiver::Item>& items) {
     });
   }
   if (!items.empty()) {
-    log(LogLevel::kInfo, std::to_string(items.size()) + " connections go on "
-                                                        "in its successor");
+    log(LogLevel::kInfo, std::to_string(items.size()) +
+                             " connections go on "
+                             "in its successor");
   }
   if (isAdopted_) adopted();
 }
@@ -165,19 +166,19 @@ void WorkerProcess::adoptOne(HandoverTaker::Item item) {
 }
 
 void WorkerProcess::keep(const Frame& frame) {
-  kept_.push_back({frame.kind, std::string(frame.payload), frame.correlation,
-                   FileDescriptor(frame.descriptor < 0
-                                      ? -1
-                                      : ::fcntl(frame.descriptor,
-                                                F_DUPFD_CLOEXEC, 0))});
+  kept_.push_back(
+      {frame.kind, std::string(frame.payload), frame.correlation,
+       FileDescriptor(frame.descriptor < 0
+                          ? -1
+                          : ::fcntl(frame.descriptor, F_DUPFD_CLOEXEC, 0))});
 }
 
 void WorkerProcess::handleKept() {
   while (!kept_.empty()) {
     const Kept frame = std::move(kept_.front());
     kept_.pop_front();
-    onFrame({frame.kind, frame.payload, frame.correlation,
-             frame.descriptor.get()});
+    onFrame(
+        {frame.kind, frame.payload, frame.correlation, frame.descriptor.get()});
   }
 }
 
