@@ -57,6 +57,7 @@ ChatHost::ChatHost(brigade::Messenger& messenger) : messenger_(messenger) {
   messenger_.answerWith("say",
                         [this](const Letter& letter) { return say(letter); });
   messenger_.on("leave", [this](const Letter& letter) { leave(letter); });
+  messenger_.on("moved", [this](const Letter& letter) { moved(letter); });
   messenger_.onOffline([this](const Member& member, std::string_view) {
     forget(processOf(member));
   });
@@ -79,7 +80,7 @@ void ChatHost::join(const Letter& letter, const Reply& reply) {
     return;
   }
   if (isBack) {
-    post(there->seat.process, "replaced", std::to_string(there->seat.socket));
+    replace(there->seat);
   } else if (room->isFull()) {
     reply.fail(error("room", "This room is full."));
     return;
@@ -113,9 +114,28 @@ void ChatHost::leave(const Letter& letter) {
   }
 }
 
+void ChatHost::moved(const Letter& letter) {
+  const json request = json::parse(letter.data);
+  const std::string name = request.at("name");
+  const ChatSeat seat = seatOf(letter, request);
+  ChatRoom* const room = rooms_.open(request.at("room"));
+  if (room == nullptr) return;
+  const ChatPerson* const there = room->find(name);
+  if (there == nullptr) {
+    tell(*room, {{"type", "joined"}, {"name", name}});
+    room->enter(name, {seat, {}});
+  } else if (there->seat.process.index == seat.process.index &&
+             there->seat.socket == seat.socket) {
+    room->enter(name, {seat, there->key});
+  } else {
+    // Meanwhile the person has come back over another connection.
+    replace(seat);
+  }
+}
+
 // The process has ended, and could perhaps not say who has left.
 void ChatHost::forget(const ChatProcess& process) {
-  behind_.erase(process);
+  if (behind_.erase(process.index) > 0) post(process.index, "missed", {});
   for (ChatRoom& room : rooms_.all()) {
     for (const std::string& name : room.peopleAt(process)) remove(room, name);
   }
@@ -126,27 +146,25 @@ void ChatHost::remove(ChatRoom& room, const std::string& name) {
   tell(room, {{"type", "left"}, {"name", name}});
 }
 
-void ChatHost::tell(const ChatRoom& room, const json& message) {
-  const std::string letter = room.name() + '\n' + message.dump();
-  for (const ChatProcess& process : room.processes()) {
-    post(process, "tell", letter);
-  }
+// That process alone: in another one the connection is somebody else's.
+void ChatHost::replace(const ChatSeat& seat) {
+  const Member member{.index = seat.process.index,
+                      .generation = seat.process.generation};
+  messenger_.send(member, "replaced", std::to_string(seat.socket));
 }
 
-void ChatHost::post(const ChatProcess& process, std::string_view event,
+void ChatHost::tell(const ChatRoom& room, const json& message) {
+  const std::string letter = room.name() + '\n' + message.dump();
+  for (const unsigned index : room.indexes()) post(index, "tell", letter);
+}
+
+void ChatHost::post(unsigned index, std::string_view event,
                     std::string_view data) {
-  if (behind_.contains(process)) return;
-  const Member member{.index = process.index, .generation = process.generation};
-  const auto result = messenger_.send(member, event, data);
-  if (result == brigade::Messenger::Result::kFull) behind_.insert(process);
+  if (behind_.contains(index)) return;
+  const auto result = messenger_.send(index, event, data);
+  if (result == brigade::Messenger::Result::kFull) behind_.insert(index);
 }
 
 void ChatHost::onRoom(unsigned index) {
-  for (const ChatProcess& process : std::exchange(behind_, {})) {
-    if (process.index == index) {
-      post(process, "missed", {});
-    } else {
-      behind_.insert(process);
-    }
-  }
+  if (behind_.erase(index) > 0) post(index, "missed", {});
 }

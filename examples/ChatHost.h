@@ -10,11 +10,17 @@
 //   request "say"    {"room","name","socket","id","text"}
 //           answer: the line, when it was known already, or else nothing
 //   letter  "leave"  {"room","name","socket"}
+//   letter  "moved"  {"room","name","socket"}: it has that connection from the
+//           process that was at its index before
 // and hears
 //   letter  "tell"      ROOM, a newline (no name has one), a message for
 //                       everybody there
 //   letter  "replaced"  SOCKET: whose person has come back over another
 //   letter  "missed"    some of all this was lost on the way to the process
+//
+// Letters go to an index, whichever process is there: while connections move
+// the next one has them all, when it has the connections too. What it tells of
+// them is here before the end of the one before is.
 //
 // The answer to "join" stands among the "tell" at the place where the person
 // came in: who subscribes then has every line once, here or in the welcome.
@@ -40,17 +46,18 @@ class ChatHost {
   void join(const brigade::Letter& letter, const brigade::Reply& reply);
   std::string say(const brigade::Letter& letter);
   void leave(const brigade::Letter& letter);
+  void moved(const brigade::Letter& letter);
   void forget(const ChatProcess& process);
 
+  void replace(const ChatSeat& seat);
   void remove(ChatRoom& room, const std::string& name);
   void tell(const ChatRoom& room, const nlohmann::json& message);
-  void post(const ChatProcess& process, std::string_view event,
-            std::string_view data);
+  void post(unsigned index, std::string_view event, std::string_view data);
   void onRoom(unsigned index);
 
   brigade::Messenger& messenger_;
   ChatRooms rooms_;
   // For whom too much waits. They get nothing more until there is room to say
   // that they have missed something: a line behind a gap would be worse.
-  std::set<ChatProcess> behind_;
+  std::set<unsigned> behind_;  // indexes
 };

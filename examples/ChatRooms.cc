@@ -22,9 +22,11 @@ void ChatRoom::leave(std::string_view name) {
   if (found != people_.end()) people_.erase(found);
 }
 
-std::set<ChatProcess> ChatRoom::processes() const {
-  std::set<ChatProcess> all;
-  for (const auto& [name, person] : people_) all.insert(person.seat.process);
+std::set<unsigned> ChatRoom::indexes() const {
+  std::set<unsigned> all;
+  for (const auto& [name, person] : people_) {
+    all.insert(person.seat.process.index);
+  }
   return all;
 }
 

@@ -24,7 +24,8 @@ struct ChatLine {
   std::int64_t time;  // ms since 1970
 };
 
-// A worker process, and none of its successors: see brigade::Member.
+// A worker process, and none of its successors: see brigade::Member. Somebody
+// whose connection goes to the successor has another seat then.
 struct ChatProcess {
   unsigned index = 0;
   unsigned generation = 0;
@@ -68,8 +69,8 @@ class ChatRoom {
   // In place of whoever had the name.
   void enter(const std::string& name, ChatPerson person);
   void leave(std::string_view name);
-  // The processes that people of this room are connected to.
-  std::set<ChatProcess> processes() const;
+  // Indexes of the processes that people of this room are connected to.
+  std::set<unsigned> indexes() const;
   // Who is connected to that one.
   std::vector<std::string> peopleAt(const ChatProcess& process) const;
 

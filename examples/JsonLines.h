@@ -8,6 +8,8 @@
 #include <brigade/Protocol/Text.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 #include <string_view>
 
 class JsonLines : public brigade::ProtocolInterface {
@@ -19,6 +21,7 @@ class JsonLines : public brigade::ProtocolInterface {
   brigade::Packet input(std::string_view bytes) override;
   brigade::Message decode(std::span<char> packet) override;
   void encode(const brigade::Message& message, brigade::Output& out) override;
+  std::optional<std::string> save() const override { return text_.save(); }
 
  private:
   const char* parse(std::string_view line);

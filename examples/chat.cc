@@ -16,8 +16,8 @@
 // Four worker processes have the connections, and check what they are sent. The
 // rooms are in the master (ChatHost.h): the processes ask it and pass on what
 // it says. When one dies its people leave, the others see that, and the page
-// comes back by itself to whichever process takes it. Its WebSocket is
-// /socket.
+// comes back by itself to whichever process takes it. A reload nobody notices:
+// the connections go on in the new processes. The WebSocket is /socket.
 
 #include <brigade/brigade.h>
 
@@ -87,6 +87,7 @@ class Chat : public brigade::WebSocketWorker {
   Chat() : WebSocketWorker("websocket://0.0.0.0:8080") {
     name = "chat";
     count = 4;
+    handover = true;
     maxPackageSize = kMaxMessage;  // of an HTTP request's body
     webSocketLimits.maxMessageSize = kMaxMessage;
     webSocketLimits.maxFrameSize = kMaxMessage;
@@ -124,7 +125,9 @@ class Chat : public brigade::WebSocketWorker {
       }
     });
     messenger().onRoom([this](unsigned) {
-      for (const std::string& person : std::exchange(left_, {})) leave(person);
+      for (const auto& [what, person] : std::exchange(untold_, {})) {
+        tellHost(what, person);
+      }
     });
   }
 
@@ -164,7 +167,22 @@ class Chat : public brigade::WebSocketWorker {
 
   void onClose(WebSocketConnection& socket, std::uint16_t,
                std::string_view) override {
-    if (!socket.context<Place>().room.empty()) leave(own(socket).dump());
+    if (socket.context<Place>().room.empty()) return;
+    tellHost("leave", own(socket).dump());
+  }
+
+  // Whoever waits for the answer to "join" stays: it comes to this process.
+  std::optional<std::string> onHandover(WebSocketConnection& socket) override {
+    const Place& place = socket.context<Place>();
+    if (place.isJoining) return std::nullopt;
+    return own(socket).dump();
+  }
+  void onAdopt(WebSocketConnection& socket, std::string_view state) override {
+    const json person = json::parse(state);
+    socket.context<Place>() = {person.at("room"), person.at("name")};
+    if (!socket.context<Place>().room.empty()) {
+      tellHost("moved", own(socket).dump());
+    }
   }
 
  protected:
@@ -181,6 +199,7 @@ class Chat : public brigade::WebSocketWorker {
   struct Place {
     std::string room;
     std::string name;
+    bool isJoining = false;
   };
 
   // Whom the master is told of.
@@ -204,7 +223,7 @@ class Chat : public brigade::WebSocketWorker {
     } else if (const auto whyNot = problemWithName(*where); !whyNot.empty()) {
       sendError(socket, "room", whyNot);
     } else {
-      socket.context<Place>() = {*where, *wanted};
+      socket.context<Place>() = {*where, *wanted, true};
       askToJoin(socket, key == nullptr ? std::string() : *key);
     }
   }
@@ -223,6 +242,7 @@ class Chat : public brigade::WebSocketWorker {
 
   void onJoined(WebSocketConnection& socket, const Answer& answer) {
     Place& place = socket.context<Place>();
+    place.isJoining = false;
     socket.tcp().resumeRecv();
     if (answer.status == Answer::Status::kOk) {
       socket.subscribe(place.room);
@@ -267,17 +287,19 @@ class Chat : public brigade::WebSocketWorker {
     }
   }
 
-  // Must not be lost: the name would stay taken.
-  void leave(const std::string& person) {
-    if (messenger().send(0, "leave", person) == Messenger::Result::kFull) {
-      left_.push_back(person);
+  // Must not be lost, nor overtake one another: a name would stay taken.
+  void tellHost(const std::string& what, const std::string& person) {
+    if (!untold_.empty() ||
+        messenger().send(0, what, person) == Messenger::Result::kFull) {
+      untold_.emplace_back(what, person);
     }
   }
 
   std::optional<ChatHost> host_;  // of the master; the workers' copies rest
   brigade::HttpRouter router_;
   brigade::HttpResponse page_;
-  std::vector<std::string> left_;  // whom the master has not been told of
+  // What the master has not been told, and of whom.
+  std::vector<std::pair<std::string, std::string>> untold_;
 };
 
 int main(int argc, char** argv) {

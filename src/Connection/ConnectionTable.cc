@@ -26,9 +26,11 @@ ConnectionTable::ConnectionTable(EventInterface& loop,
       lingering_(loop, wheel_) {}
 
 ConnectionTable::~ConnectionTable() {
-  for (std::size_t i = 0; i < generations_.size(); ++i) {
+  for (std::uint32_t i = 0; i < generations_.size(); ++i) {
     if (TcpConnection* connection = at(i)) {
       connection->finish(0);
+    } else if (TcpConnection* away = detachedAt({i, generations_[i]})) {
+      away->~TcpConnection();
     }
   }
   for (const Closed& closed : closed_) closed.connection->~TcpConnection();
@@ -57,11 +59,15 @@ TcpConnection& ConnectionTable::adopt(FileDescriptor socket,
   return *connection;
 }
 
+void ConnectionTable::addChunk() {
+  chunks_.push_back(std::make_unique_for_overwrite<Place[]>(kChunk));
+  generations_.resize(generations_.size() + kChunk, firstGeneration_);
+}
+
 std::uint32_t ConnectionTable::takePlace() {
   if (free_.empty()) {
-    chunks_.push_back(std::make_unique_for_overwrite<Place[]>(kChunk));
     const auto first = static_cast<std::uint32_t>(generations_.size());
-    generations_.resize(first + kChunk, 0);
+    addChunk();
     for (std::uint32_t i = kChunk; i > 0; --i) free_.push_back(first + i - 1);
   }
   const std::uint32_t index = free_.back();
@@ -74,8 +80,8 @@ TcpConnection* ConnectionTable::at(std::size_t index) {
   if (generations_[index] % 2 == 0) return nullptr;
   auto* connection = std::launder(reinterpret_cast<TcpConnection*>(
       chunks_[index / kChunk][index % kChunk].bytes));
-  return connection->status() == TcpConnection::Status::kClosed ? nullptr
-                                                                : connection;
+  return connection->status() < TcpConnection::Status::kClosed ? connection
+                                                               : nullptr;
 }
 
 TcpConnection* ConnectionTable::find(ConnectionId id) {

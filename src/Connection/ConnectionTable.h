@@ -16,6 +16,7 @@
 #include "brigade/Connection/ConnectionCounters.h"
 #include "brigade/Connection/ConnectionHandler.h"
 #include "brigade/Connection/ConnectionId.h"
+#include "brigade/Connection/SavedConnection.h"
 #include "brigade/Connection/TcpConnection.h"
 #include "brigade/Connection/detail/LingeringClose.h"
 #include "brigade/Connection/detail/ReceiveTail.h"
@@ -68,6 +69,32 @@ class ConnectionTable {
   // Destroys all connections now: onClose for each, before it returns.
   void destroyAll();
 
+  // ---- Connections that go on in another process: ConnectionTableHandover.cc
+
+  // From now on nothing is received, until release(); what is sent leaves.
+  void hold();
+  void release();
+  // Takes it away from the program: nothing finds it, and nothing is called for
+  // it, until it is taken back or forgotten. False: it cannot be handed over.
+  bool detach(TcpConnection& connection);
+  std::size_t detached() const { return detached_; }
+  SavedConnection save(ConnectionId id) const;  // of one that is detached
+  int socketOf(ConnectionId id) const;
+  TcpConnection& takeBack(ConnectionId id);
+  // Another process has it: it goes without a callback. `last` is given it
+  // before.
+  void forget(ConnectionId id, const std::function<void(TcpConnection&)>& last);
+  // No connection of this table has had a higher one.
+  std::uint32_t lastGeneration() const;
+  // In a table that has had no connection: none that it makes by itself gets an
+  // id that another table, of that last generation, has given.
+  void beginAbove(std::uint32_t generation);
+  // Not while a new connection could come before endAdopting(), which makes the
+  // places between the ids usable. Throws as adopt() does, or when the id is
+  // taken.
+  TcpConnection& adopt(FileDescriptor socket, const SavedConnection& saved);
+  void endAdopting();
+
   // Called after closed connections have been freed: there is room again.
   void setOnRoom(std::function<void()> callback) {
     onRoom_ = std::move(callback);
@@ -113,6 +140,8 @@ class ConnectionTable {
     alignas(TcpConnection) std::byte bytes[sizeof(TcpConnection)];
   };
 
+  TcpConnection* detachedAt(ConnectionId id) const;
+  void addChunk();
   std::uint32_t takePlace();
   void givePlace(TcpConnection& connection);
   void onClosed(TcpConnection& connection, int sendError);
@@ -149,6 +178,7 @@ class ConnectionTable {
   // What the connection whose input is being handled sends leaves together;
   // what is sent to others leaves at once.
   TcpConnection* batch_ = nullptr;
+  bool held_ = false;  // nothing is received
   Output corked_;
   Output direct_;
 
@@ -165,6 +195,8 @@ class ConnectionTable {
   std::vector<std::uint32_t> generations_;  // odd: taken
   std::vector<std::uint32_t> free_;
   std::vector<Closed> closed_;
+  std::uint32_t firstGeneration_ = 0;  // of a new place; even
+  std::size_t detached_ = 0;
   std::size_t open_ = 0;
   std::function<void()> onRoom_;
   std::function<void()> onMessageMark_;

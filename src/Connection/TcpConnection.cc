@@ -246,7 +246,11 @@ void TcpConnection::resumeRecv() {
   if (!paused_) return;
   paused_ = false;
   if (resuming_ || status_ != Status::kEstablished) return;
-  // Messages that already wait come first, and not inside the caller.
+  deliverTailLater();
+}
+
+// Messages that already wait come first, and not inside the caller.
+void TcpConnection::deliverTailLater() {
   resuming_ = true;
   table_.loop_.defer([table = &table_, id = id_] {
     if (TcpConnection* connection = table->find(id)) connection->onResumed();
@@ -255,7 +259,8 @@ void TcpConnection::resumeRecv() {
 
 void TcpConnection::onResumed() {
   resuming_ = false;
-  if (paused_ || status_ != Status::kEstablished) return;
+  // One that is held back begins again when it is not, here or elsewhere.
+  if (paused_ || status_ != Status::kEstablished || table_.held_) return;
   const std::uint64_t written = bytesWritten_;
   if (tail_) handleInput(tail_->writable());
   if (status_ != Status::kEstablished) return;
@@ -454,8 +459,8 @@ void TcpConnection::sayLastWords(Refusal refusal) {
 // ---- Both
 
 void TcpConnection::watch() {
-  const bool reads =
-      status_ == Status::kEstablished && !paused_ && !resuming_ && !ended_;
+  const bool reads = status_ == Status::kEstablished && !paused_ &&
+                     !resuming_ && !ended_ && !table_.held_;
   const std::uint8_t wanted =
       static_cast<std::uint8_t>((reads ? 1 : 0) | (queue_ ? 2 : 0));
   if (wanted == watched_) return;

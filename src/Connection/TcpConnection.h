@@ -10,6 +10,9 @@
 //        +---- destroy(), -------+----------------->                of the turn
 //              peer gone
 //
+// With Worker::handover one that is kEstablished may become kHandedOver: it
+// goes on in another process, and nothing more is called for it in this one.
+//
 // Backpressure: what the socket does not take is queued. When the queue passes
 // seven eighths of maxSendBufferSize, onBufferFull is called; while it is past
 // that mark, send() answers kDropped. A message is taken whole or not at all:
@@ -43,6 +46,7 @@ namespace brigade {
 class ConnectionTable;
 class Output;
 class ProtocolInterface;
+struct SavedConnection;
 struct Packet;
 enum class Refusal : std::uint8_t;
 namespace detail {
@@ -58,7 +62,12 @@ enum class SendResult : std::uint8_t {
 
 class TcpConnection final : private TimingWheel::Entry, private Watcher {
  public:
-  enum class Status : std::uint8_t { kEstablished, kClosing, kClosed };
+  enum class Status : std::uint8_t {
+    kEstablished,
+    kClosing,
+    kClosed,
+    kHandedOver,
+  };
 
   // Through the codec. May throw what the codec's encode() throws.
   SendResult send(const Message& message);
@@ -165,6 +174,14 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   // Apart from the constructor: it may throw, and then there is a connection
   // to destroy.
   void begin();
+
+  // To another process.
+  bool canHandOver() const;
+  SavedConnection save() const;
+  void restore(const SavedConnection& saved);
+  void detach();
+  void reattach();
+  void deliverTailLater();
 
   // Receiving.
   void onReady(Ready ready) override;

@@ -45,8 +45,10 @@ struct Rights {
   alignas(cmsghdr) char bytes[CMSG_SPACE(sizeof(int))];
 };
 
+// ETOOMANYREFS: so many descriptors of this user are on their way (unix(7)).
 bool isTransient(int error) {
-  return error == EAGAIN || error == ENOBUFS || error == EINTR;
+  return error == EAGAIN || error == ENOBUFS || error == EINTR ||
+         error == ETOOMANYREFS;
 }
 
 // A frame that waits keeps its descriptor even if the sender closes its own.

@@ -39,7 +39,13 @@ enum class FrameKind : std::uint16_t {
                 // kGracefully and kForReload, each or not
   kStop = 4,    // master: close everything, exit
   kRetire = 5,  // child: replace me, then drain me
-  kMail = 17,   // both: detail/Envelope.h
+  // Connections pass from a child to the one that follows it: Supervisor.h.
+  kHandOver = 6,  // master: get ready for it; brings a channel to the successor
+  kQuiet = 7,     // child: I am
+  kTakeOver = 8,  // master, to the successor: serve; the channel, if there is
+                  // one, has connections for you
+  kAdopted = 9,   // child: I have them; master, to the one before: it has them
+  kMail = 17,     // both: detail/Envelope.h
   kFirstOfProgram = 64,
 };
 

@@ -605,6 +605,8 @@ void Mailbox::deliver(const Envelope& mail) {
       return onLease(true, mail.correlation);
     case Op::kLeaseTaken:
       return onLease(false, mail.correlation);
+    case Op::kMoved:
+      return onMoved(mail);
     default:
       break;
   }
@@ -762,6 +764,7 @@ void Mailbox::onMember(const Envelope& mail) {
   std::memcpy(&news, mail.data.data(), sizeof news);
   workers_ = news.workers;
   const auto standing = static_cast<Standing>(mail.code);
+  if (news.replaces != 0) onSuccession(mail.from, news.replaces);
   Peer& known = peer(mail.from);
   const bool wasThere = known.standing.has_value();
   known.standing = standing;
@@ -780,6 +783,33 @@ void Mailbox::onMember(const Envelope& mail) {
     for (const OnOffline& callback : onOffline_) {
       guarded("onOffline", [&] { callback(member, reason); });
     }
+  }
+}
+
+// In one step, so that what is sent from a callback reaches one of the two:
+// never both, never none.
+void Mailbox::onSuccession(const Place& heir, std::uint32_t generation) {
+  const Place before{heir.index, generation};
+  if (before == placeOf(self_)) {
+    while (!local_.empty()) deliverLocal();
+    if (hooks_.onSucceeded) hooks_.onSucceeded();
+  } else if (Peer* const known = find(before)) {
+    known->standing = Standing::kDraining;
+  }
+}
+
+void Mailbox::succeed() {
+  for (auto& [place, known] : peers_) {
+    if (place.index == self_.index && known.standing) {
+      known.standing = Standing::kDraining;
+    }
+  }
+}
+
+void Mailbox::onMoved(const Envelope& mail) {
+  const auto question = questions_.find(mail.correlation);
+  if (question != questions_.end()) {
+    question->second.asked = peer(mail.from).member;
   }
 }
 

@@ -45,6 +45,9 @@ class Mailbox final : public Messenger {
     std::function<void(std::string_view where, std::exception_ptr)> onException;
     // Worth a line in the log: an event nobody listens for, a broken payload.
     std::function<void(const std::string& text)> onTrouble;
+    // In a worker: all mail that this process gets, but for answers, has come;
+    // what follows goes to its successor. May be empty.
+    std::function<void()> onSucceeded = {};
   };
 
   // All outlive the mailbox. `self` is the process it belongs to.
@@ -57,6 +60,11 @@ class Mailbox final : public Messenger {
   // In a worker: this process is about to end, and takes nothing new.
   void drain();
   void setWorkers(unsigned workers) { workers_ = workers; }
+  // This process takes over from the one before it at its index: from now on
+  // nothing is sent there.
+  void succeed();
+  // No answer is owed to this process, nor mail of its own to itself.
+  bool isQuiet() const { return questions_.empty() && local_.empty(); }
 
   // What this process has sent to itself arrives now, not at the end of the
   // turn.
@@ -201,6 +209,8 @@ class Mailbox final : public Messenger {
                std::uint64_t correlation);
   void onCredit(const Place& place, std::size_t bytes);
   void onMember(const Envelope& mail);
+  void onSuccession(const Place& heir, std::uint32_t generation);
+  void onMoved(const Envelope& mail);
   void onGone(const Place& place, std::string_view reason);
   void onLease(bool granted, std::uint64_t correlation);
   std::optional<Payload> payloadOf(const Envelope& mail);

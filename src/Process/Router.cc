@@ -58,10 +58,24 @@ void Router::onForked(const Member& member, Channel& channel) {
 
 void Router::onReady(pid_t pid) {
   Port* const port = portOf(pid);
-  if (port == nullptr) return;
+  if (port == nullptr || port->ready) return;
   port->ready = true;
+  lines_.erase(port->place.index);
   spread(*port, Standing::kReady, "");
   tasks_.workerReady(port->place);
+}
+
+void Router::onSucceeded(pid_t before, pid_t heir) {
+  Port* const from = portOf(before);
+  Port* const to = portOf(heir);
+  if (from == nullptr || to == nullptr) return;
+  const Line line{from->place.generation, to->place.generation};
+  const auto [known, isNew] = lines_.try_emplace(to->place.index, line);
+  known->second.last = line.last;
+  to->ready = true;
+  spread(*to, Standing::kReady, "", from->place.generation);
+  tasks_.workerReady(to->place);
+  onDraining(before);
 }
 
 void Router::onDraining(pid_t pid) {
@@ -77,7 +91,7 @@ void Router::onExit(pid_t pid, std::string_view reason) {
   const auto node = ports_.extract(place.mapped());
   Port& port = node.mapped();
   for (const Port::Waiting& waiting : port.waiting) {
-    credit(waiting.sender, port.place, waiting.charge);
+    credit(waiting.sender, waiting.addressed, waiting.charge);
   }
   for (auto& [other, sender] : ports_) {
     payCredit(sender, port.place);
@@ -90,8 +104,8 @@ void Router::onExit(pid_t pid, std::string_view reason) {
 }
 
 void Router::spread(const Port& port, Standing standing,
-                    std::string_view reason) {
-  const detail::MemberNews news{port.member.group, workers_};
+                    std::string_view reason, std::uint32_t replaces) {
+  const detail::MemberNews news{port.member.group, workers_, replaces};
   std::string data(reinterpret_cast<const char*>(&news), sizeof news);
   data += reason.substr(0, 1024);
   const Envelope mail{
@@ -119,8 +133,10 @@ Heritage Router::heritage() const {
 // ---- Over execve(2)
 
 void Router::Port::Waiting::carry(Archive& archive) {
-  archive(frame, sender, charge);
+  archive(frame, sender, addressed, charge);
 }
+
+void Router::Line::carry(Archive& archive) { archive(first, last); }
 
 void Router::Port::carry(Archive& archive) {
   archive(member.index, member.generation, member.pid, member.group, place,
@@ -137,11 +153,12 @@ void Router::carry(Archive& archive) {
     }
     flush();
   }
-  archive(epoch_, ports_);
+  archive(epoch_, ports_, lines_);
   tasks_.carry(archive);
   leases_.carry(archive);
   mailbox_.carry(archive);
   state_.carry(archive);
+  table_.carry(archive);
   if (!archive.isReading()) return;
   for (const auto& [place, port] : ports_) places_[port.member.pid] = place;
 }
@@ -281,7 +298,9 @@ void Router::forward(const Place& sender, const Place& target,
   // Who is being drained gets what it has asked for.
   const bool takes =
       port != nullptr && (!port->draining || mail.op == Op::kReply);
-  if (!takes) {
+  if (!takes && mail.op != Op::kReply && hasHeir(target)) {
+    forwardToHeir(sender, target, mail);
+  } else if (!takes) {
     credit(sender, target, charge);
     if (Port* const from = portAt(sender)) payCredit(*from, target);
     refuse(sender, target, mail);
@@ -290,6 +309,33 @@ void Router::forward(const Place& sender, const Place& target,
   } else {
     put(*port, mail, sender, charge);
   }
+}
+
+bool Router::hasHeir(const Place& place) const {
+  const auto line = lines_.find(place.index);
+  return line != lines_.end() && place.generation >= line->second.first &&
+         place.generation < line->second.last;
+}
+
+// Whoever wrote it had not heard of the hand-over yet; its window is that of
+// the process that it wrote to.
+void Router::forwardToHeir(const Place& sender, const Place& target,
+                           const Envelope& mail) {
+  const Place heir{target.index, lines_.at(target.index).last};
+  Port* const port = portAt(heir);
+  // The end of who was asked ends the question, be it with another one now.
+  const bool tooLate = mail.op == Op::kRequest && portAt(target) == nullptr;
+  if (port == nullptr || port->draining || tooLate) {
+    credit(sender, target, detail::chargeOf(mail));
+    if (Port* const from = portAt(sender)) payCredit(*from, target);
+    refuse(sender, target, mail);
+    return;
+  }
+  if (mail.op == Op::kRequest) {
+    tell(sender,
+         {.op = Op::kMoved, .from = heir, .correlation = mail.correlation});
+  }
+  put(*port, mail, sender, target, detail::chargeOf(mail));
 }
 
 void Router::refuse(const Place& sender, const Place& target,
@@ -312,6 +358,11 @@ void Router::tell(const Place& place, const Envelope& mail) {
 
 void Router::put(Port& port, const Envelope& mail, const Place& sender,
                  std::size_t charge) {
+  put(port, mail, sender, port.place, charge);
+}
+
+void Router::put(Port& port, const Envelope& mail, const Place& sender,
+                 const Place& addressed, std::size_t charge) {
   Envelope forwarded = mail;
   forwarded.targets = {};
   scratch_.clear();
@@ -325,14 +376,14 @@ void Router::put(Port& port, const Envelope& mail, const Place& sender,
                        " is lost: no descriptor is left for its payload");
     }
     if (charge == 0) return;
-    credit(sender, port.place, charge);
-    refuse(sender, port.place, mail);
+    credit(sender, addressed, charge);
+    refuse(sender, addressed, mail);
     return;
   }
   touch(port);
   if (charge == 0) return;
-  port.incoming[sender] += charge;
-  port.waiting.push_back({port.channel->taken(), sender, charge});
+  if (addressed == port.place) port.incoming[sender] += charge;
+  port.waiting.push_back({port.channel->taken(), sender, addressed, charge});
 }
 
 void Router::touch(Port& port) {
@@ -366,8 +417,10 @@ void Router::settle(Port& port) {
          port.waiting.front().frame <= port.channel->left()) {
     const Port::Waiting left = port.waiting.front();
     port.waiting.pop_front();
-    port.incoming[left.sender] -= left.charge;
-    credit(left.sender, port.place, left.charge);
+    if (left.addressed == port.place) {
+      port.incoming[left.sender] -= left.charge;
+    }
+    credit(left.sender, left.addressed, left.charge);
   }
 }
 

@@ -60,6 +60,10 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
 
   void onForked(const Member& member, Channel& channel);
   void onReady(pid_t pid);
+  // The same, of one that takes over the connections of `before`, which drains
+  // from now on. What is on its way to that one, but for answers, goes to its
+  // heir, in its order.
+  void onSucceeded(pid_t before, pid_t heir);
   void onDraining(pid_t pid);
   void onExit(pid_t pid, std::string_view reason);
   void onFrame(pid_t pid, const Frame& frame);
@@ -95,6 +99,7 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
     struct Waiting {
       std::uint64_t frame;
       Place sender;
+      Place addressed;  // this port, or one that it succeeded
       std::size_t charge;
 
       void carry(Archive& archive);
@@ -131,6 +136,9 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   void forward(const Place& sender, const Place& target, const Envelope& mail);
   void refuse(const Place& sender, const Place& target, const Envelope& mail);
   void toMaster(const Place& sender, const Envelope& mail);
+  void forwardToHeir(const Place& sender, const Place& target,
+                     const Envelope& mail);
+  bool hasHeir(const Place& place) const;
   bool hasRoom(const Port& target, const Place& sender) const;
   void report(Port& port, std::string_view what);
 
@@ -138,12 +146,15 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   void tell(const Place& place, const Envelope& mail);
   void put(Port& port, const Envelope& mail, const Place& sender,
            std::size_t charge);
+  void put(Port& port, const Envelope& mail, const Place& sender,
+           const Place& addressed, std::size_t charge);
   void touch(Port& port);
   void flush();
   void settle(Port& port);
   void credit(const Place& sender, const Place& target, std::size_t charge);
   void payCredit(Port& port, const Place& target);
-  void spread(const Port& port, Standing standing, std::string_view reason);
+  void spread(const Port& port, Standing standing, std::string_view reason,
+              std::uint32_t replaces = 0);
   void spreadKey(std::string_view key);
   void tellKey(Port& port, std::string_view key);
   void catchUp(Port& port);
@@ -164,6 +175,15 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   std::uint64_t epoch_ = 1;
   std::map<Place, Port> ports_;
   std::unordered_map<pid_t, Place> places_;
+  // By index: the generations, from the first on, that followed one another by
+  // a hand-over, so that mail for any of them is the last one's.
+  struct Line {
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+
+    void carry(Archive& archive);
+  };
+  std::map<std::uint32_t, Line> lines_;
   std::vector<Place> touched_;
   std::deque<Own> own_;
   detail::TaskBoard tasks_;

@@ -31,6 +31,7 @@ Supervisor::~Supervisor() {
   loop_.del(retirements_);
   for (const auto& slot : slots_) {
     if (slot->waiting) loop_.del(slot->restart);
+    cancelHandover(*slot);
   }
 }
 
@@ -63,6 +64,7 @@ std::unique_ptr<Child> Supervisor::fork(Slot& slot) {
       .seat = slot.freeSeat(),
       .previousPid = slot.lastServed,
       .count = groups_[slot.group].count,
+      .isHeir = groups_[slot.group].handover && slot.current,
   };
   pid_t pid;
   try {
@@ -88,6 +90,7 @@ std::unique_ptr<Child> Supervisor::watch(pid_t pid, FileDescriptor channel,
     child->setImage(options_.image);
     slot.generation = place.generation;
     slot.finished = false;
+    slot.hasHeir = place.isHeir;
     handler_.onForked(place, pid, child->channel());
     return child;
   } catch (const std::exception& e) {
@@ -186,6 +189,10 @@ void Supervisor::onChildFrame(Child& child, const Frame& frame) {
     handler_.onFailed(slot.view(), frame.payload);
   } else if (frame.kind == FrameKind::kRetire) {
     onRetire(slot, child);
+  } else if (frame.kind == FrameKind::kQuiet) {
+    onQuiet(slot, child);
+  } else if (frame.kind == FrameKind::kAdopted) {
+    if (&child == slot.current.get()) tellAdopted(slot);
   } else if (frame.kind == kLeaving) {
     onLeaving(slot, child, frame.payload);
   } else if (frame.kind >= FrameKind::kFirstOfProgram) {
@@ -195,12 +202,22 @@ void Supervisor::onChildFrame(Child& child, const Frame& frame) {
 
 void Supervisor::onReady(Slot& slot, Child& child) {
   child.becameReady();
-  slot.lastServed = child.pid();
-  if (slot.successor.get() != &child) {
-    handler_.onReady(slot.view());
-    if (!slot.wantsRestart) tell(slot.whenReady, true, "");
+  if (slot.successor.get() == &child) {
+    if (slot.hasHeir) {
+      beginHandover(slot);
+    } else {
+      takePlace(slot);
+    }
     return;
   }
+  slot.lastServed = child.pid();
+  handler_.onReady(slot.view());
+  if (!slot.wantsRestart) tell(slot.whenReady, true, "");
+}
+
+// The successor serves from now on.
+void Supervisor::takePlace(Slot& slot) {
+  slot.lastServed = slot.successor->pid();
   // What began to drain by itself meanwhile has left its place already.
   if (slot.current) slot.retiring = std::move(slot.current);
   slot.current = std::move(slot.successor);
@@ -245,6 +262,7 @@ void Supervisor::onChildExit(Child& child, ExitStatus status) {
   } else if (notStarted) {
     tell(slot.whenReady, false, failure);
   }
+  if (wasCurrent) endHandover(slot);
   checkGone(slot);
   if (::getpid() == 1) reapStrangers();
   checkStopped();
@@ -266,6 +284,7 @@ void Supervisor::followCurrent(Slot& slot, Clock::duration served) {
 }
 
 void Supervisor::onSuccessorGone(Slot& slot, const std::string& reason) {
+  cancelHandover(slot);
   if (slot.current) {
     // A generation is one that served.
     slot.generation = slot.current->generation();
@@ -411,6 +430,7 @@ void Supervisor::stop(Grace grace, Done done) {
     loop_.del(std::exchange(retirements_, {}));
     for (const auto& slot : slots_) {
       cancelRestart(*slot);
+      cancelHandover(*slot);
       tell(slot->whenReady, false, kStopping);
       tell(slot->whenGone, false, kStopping);
     }

@@ -17,6 +17,10 @@
 // During a reload a slot has two children: the one that serves and its
 // successor; the first is told to drain when the second is ready. A successor
 // that dies or is not ready in time is thrown away and the reload is aborted.
+// In a group with `handover` there is a step between: the successor is not
+// counted as ready before the first one has come to rest (kQuiet). Both are
+// given the ends of one channel, over which the connections go; the cut, from
+// which on all mail is the successor's, is one moment of this loop.
 // A child may begin to drain by itself (kLeaving): it is followed like one
 // that died, while it finishes. So a slot has up to kSeats children at once.
 
@@ -78,6 +82,9 @@ struct ChildPlace {
   pid_t previousPid = 0;
   // Slots of its group when it was forked.
   unsigned count = 1;
+  // It follows one that still serves: it says kReady, and serves when it hears
+  // kTakeOver.
+  bool isHeir = false;
 };
 
 // Runs in the child, which has nothing of the master's but its memory: signals
@@ -92,6 +99,8 @@ struct ProcessGroup {
   unsigned count = 1;
   bool reloadable = true;  // false: reload sends onReloadSkipped() only
   RestartPolicy restart = RestartPolicy::kKeepalive;
+  // A child passes its connections on to the one that replaces it.
+  bool handover = false;
   ChildMain main;
 };
 
@@ -145,6 +154,9 @@ class SupervisorHandler {
   virtual void onCarried(pid_t, Channel& /*channel*/) {}
   // It is told to drain or to stop.
   virtual void onEnding(pid_t) {}
+  // The cut of a hand-over; onReady() of the heir and onEnding() of the other
+  // follow at once.
+  virtual void onSucceeded(pid_t /*before*/, pid_t /*heir*/) {}
   // Its channel has taken frames that waited.
   virtual void onProgress(pid_t) {}
   // Around each round of replacements that reload() asked for.
@@ -170,6 +182,10 @@ class Supervisor final : private detail::ChildHandler {
     BackoffPolicy backoff = {};
     // Of the program: which of those that this process has been.
     unsigned image = 1;
+    // What a child may take to come to rest before it hands over; past it, it
+    // is drained with its connections. It hears of that behind the mail that
+    // waits for it, and handles that first.
+    Clock::duration quietTimeout = std::chrono::seconds(4);
   };
   using Done = std::function<void(bool ok, std::string_view reason)>;
 
@@ -285,6 +301,7 @@ class Supervisor final : private detail::ChildHandler {
 
   // What a child did.
   void onReady(Slot& slot, Child& child);
+  void takePlace(Slot& slot);
   void onRetire(Slot& slot, Child& child);
   void onLeaving(Slot& slot, Child& child, std::string_view reason);
   void followLeaving(Slot& slot);
@@ -293,6 +310,15 @@ class Supervisor final : private detail::ChildHandler {
                      Clock::duration served);
   void followCurrent(Slot& slot, Clock::duration served);
   void onSuccessorGone(Slot& slot, const std::string& reason);
+
+  // Connections that pass on: SupervisorHandover.cc.
+  void beginHandover(Slot& slot);
+  void onQuiet(Slot& slot, const Child& child);
+  void cut(Slot& slot);
+  void goWithoutHandover(Slot& slot);
+  void cancelHandover(Slot& slot);
+  void endHandover(Slot& slot);
+  static void tellAdopted(Slot& slot);
 
   // Replacements.
   void beginRound(Round round);

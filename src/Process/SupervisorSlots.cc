@@ -130,6 +130,7 @@ void Supervisor::followLeaving(Slot& slot) {
   const Clock::duration served = slot.current->served();
   slot.retiring = std::move(slot.current);
   followCurrent(slot, served);
+  if (slot.heirsEnd) goWithoutHandover(slot);
 }
 
 // ---- More slots, or fewer
@@ -169,6 +170,7 @@ void Supervisor::removeSlot(Slot& slot) {
   slot.wantsToRetire = false;
   slot.wantsRestart = false;
   cancelRestart(slot);
+  cancelHandover(slot);
   tell(slot.whenReady, false, "it was removed meanwhile");
   for (detail::Child* child : {slot.current.get(), slot.successor.get()}) {
     if (child != nullptr) {

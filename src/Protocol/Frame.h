@@ -11,6 +11,8 @@
 // refused before memory is spent on it.
 
 #include <cstddef>
+#include <optional>
+#include <string>
 
 #include "brigade/Protocol/ProtocolInterface.h"
 
@@ -27,6 +29,8 @@ class Frame : public ProtocolInterface {
   Message decode(std::span<char> packet) override;
   // Throws std::length_error, and appends nothing, past kMaxMessage.
   void encode(const Message& message, Output& out) override;
+  // Nothing: all is in the bytes.
+  std::optional<std::string> save() const override { return std::string(); }
 };
 
 }  // namespace brigade

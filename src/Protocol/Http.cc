@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "brigade/Protocol/HttpDate.h"
+#include "brigade/Protocol/SavedState.h"
 #include "brigade/Protocol/detail/HttpStatus.h"
 
 namespace brigade {
@@ -328,6 +329,19 @@ void Http::encode(const Message& message, Output& out) {
 
 void Http::encodeOther(const Message& message, Output& out) {
   out.append(message.data());
+}
+
+// How far a head has been read is found again from its bytes.
+std::optional<std::string> Http::save() const {
+  if (phase_ != Phase::kHead) return std::nullopt;
+  StateWriter state;
+  state.put(static_cast<std::uint8_t>(emptyLines_));
+  return state.take();
+}
+
+void Http::restore(std::string_view saved) {
+  const auto lines = StateReader(saved).get<std::uint8_t>();
+  emptyLines_ = lines & 0xFU;
 }
 
 unsigned Http::statusOf(Refusal refusal) const {

@@ -18,7 +18,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "brigade/Protocol/HttpLimits.h"
@@ -113,6 +115,11 @@ class Http : public ProtocolInterface {
   // The whole answer to what was refused last, in text/plain; kTimeout is 408,
   // or nothing when no byte of a request has come. The connection ends.
   [[gnu::cold]] void refuse(Refusal refusal, Output& out) override;
+
+  // Between two requests, and inside a head; in a body, or when no request
+  // follows, none.
+  std::optional<std::string> save() const override;
+  void restore(std::string_view saved) override;
 
   // What input() refused last, for logs; status 0: nothing.
   const detail::HttpRefusal& refusal() const { return refusal_; }

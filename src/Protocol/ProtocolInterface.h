@@ -9,8 +9,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 #include "brigade/Protocol/Message.h"
@@ -80,6 +82,14 @@ class ProtocolInterface {
 
   // Appends the last words to a peer that is refused, if the protocol has any.
   virtual void refuse(Refusal, Output&) {}
+
+  // For a connection that another process goes on with: what a fresh codec
+  // there needs besides the bytes that are not consumed yet, which its input()
+  // sees again from their first one. None: it cannot be told, now or at all.
+  virtual std::optional<std::string> save() const { return std::nullopt; }
+  // Of a fresh codec, before anything else. Throws std::exception when save()
+  // has not written it.
+  virtual void restore(std::string_view /*saved*/) {}
 };
 
 }  // namespace brigade

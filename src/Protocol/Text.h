@@ -6,6 +6,8 @@
 // reaches the peer as several lines, one that ends with "\r" loses it.
 
 #include <cstddef>
+#include <optional>
+#include <string>
 
 #include "brigade/Protocol/ProtocolInterface.h"
 
@@ -17,6 +19,8 @@ class Text : public ProtocolInterface {
   Packet input(std::string_view bytes) override;
   Message decode(std::span<char> packet) override;
   void encode(const Message& message, Output& out) override;
+  // Nothing: all of an unfinished line is in its bytes.
+  std::optional<std::string> save() const override { return std::string(); }
 
  private:
   // How far the unfinished line is known to hold no end: each byte is looked

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "brigade/Protocol/SavedState.h"
 #include "brigade/Protocol/detail/Mask.h"
 #include "brigade/Protocol/detail/PartialMessage.h"
 #include "brigade/Protocol/detail/Utf8.h"
@@ -399,6 +400,43 @@ std::string_view WebSocket::packOwn(std::string_view message) {
   packed.clear();
   own.deflater->deflate(message, context, packed);
   return packed.view();
+}
+
+// ---- To another process
+
+const WebSocketAgreement* WebSocket::agreement() const {
+  return deflate_ ? &deflate_->agreed : nullptr;
+}
+
+std::optional<std::string> WebSocket::save() const {
+  using Context = WebSocketContext;
+  const bool hasContext =
+      deflate_ && (deflate_->agreed.serverContext == Context::kTakeover ||
+                   deflate_->agreed.clientContext == Context::kTakeover);
+  if (hasContext || closeSent_ || closeReceived_) return std::nullopt;
+  StateWriter state;
+  state.put(std::uint64_t{checked_});
+  state.put(utf8_);
+  state.put(std::uint8_t{partial_ != nullptr});
+  if (partial_) {
+    state.put(static_cast<std::uint8_t>(partial_->kind));
+    state.put(partial_->fragments);
+    state.put(std::uint8_t{partial_->compressed});
+    state.putBytes(partial_->data.view());
+  }
+  return state.take();
+}
+
+void WebSocket::restore(std::string_view saved) {
+  StateReader state(saved);
+  checked_ = state.get<std::uint64_t>();
+  utf8_ = state.get<std::uint8_t>();
+  if (state.get<std::uint8_t>() == 0) return;
+  partial_ = shared_.takePartial();
+  partial_->kind = static_cast<Kind>(state.get<std::uint8_t>());
+  partial_->fragments = state.get<std::uint32_t>();
+  partial_->compressed = state.get<std::uint8_t>() != 0;
+  partial_->data.append(state.getBytes());
 }
 
 void WebSocket::refuse(Refusal refusal, Output& out) {

@@ -14,7 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "brigade/Protocol/ProtocolInterface.h"
 #include "brigade/Protocol/WebSocketCompression.h"
@@ -98,6 +100,14 @@ class WebSocket : public ProtocolInterface {
   // A close frame: 1009 for what is too long, 1001 for silence, else what the
   // last refused input deserves. Nothing once a close frame was sent.
   void refuse(Refusal refusal, Output& out) override;
+
+  // Inside a fragmented message as well, but not where messages refer to those
+  // before them (WebSocketContext::kTakeover), nor once a close frame was sent
+  // or received.
+  std::optional<std::string> save() const override;
+  void restore(std::string_view saved) override;
+  // What was agreed on; null: no compression.
+  const WebSocketAgreement* agreement() const;
 
   // With its header; the maxPackageSize of the connection must hold it.
   std::size_t longestFrame() const;

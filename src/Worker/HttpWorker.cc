@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "brigade/Events/ExceptionText.h"
+#include "brigade/Protocol/SavedState.h"
 #include "brigade/Worker/HttpSessions.h"
 #include "brigade/Worker/detail/HttpBody.h"
 #include "brigade/Worker/detail/HttpPacker.h"
@@ -81,8 +82,11 @@ detail::HttpPacker& HttpWorker::packer() {
 void HttpWorker::onConnect(TcpConnection& tcp) {
   // A program may listen for another protocol with an HttpWorker.
   HttpConnection* const http = httpOf(tcp);
-  if (http == nullptr) return;
-  http->tcp_ = &tcp;
+  if (http != nullptr) attach(*http, tcp);
+}
+
+void HttpWorker::attach(HttpConnection& http, TcpConnection& tcp) const {
+  http.tcp_ = &tcp;
   // A head has limits of its own, and a body is bounded when it is collected.
   tcp.setMaxPackageSize(std::max(maxPackageSize, httpLimits.headBytes));
 }
@@ -160,6 +164,35 @@ Drain HttpWorker::onDrain(TcpConnection& tcp) {
   http->draining_ = true;
   if (!http->answering() && tcp.receiveQueueSize() == 0) tcp.close();
   return Drain::kByItself;
+}
+
+// ---- To another process
+
+std::optional<std::string> HttpWorker::saveConnection(TcpConnection& tcp) {
+  HttpConnection* const http = httpOf(tcp);
+  if (http == nullptr) return Worker::saveConnection(tcp);
+  const std::optional<std::string> codec = tcp.protocol().save();
+  if (!codec || http->answering() || http->bodyPending_ || http->draining_) {
+    return std::nullopt;
+  }
+  const std::optional<std::string> own = onHttpHandover(*http);
+  if (!own) return std::nullopt;
+  StateWriter state;
+  state.putBytes(*codec);
+  state.putBytes(*own);
+  return state.take();
+}
+
+void HttpWorker::restoreConnection(TcpConnection& tcp, std::string_view saved) {
+  HttpConnection* const http = httpOf(tcp);
+  if (http == nullptr) {
+    Worker::restoreConnection(tcp, saved);
+    return;
+  }
+  attach(*http, tcp);
+  StateReader state(saved);
+  tcp.protocol().restore(state.getBytes());
+  onHttpAdopt(*http, state.getBytes());
 }
 
 // ---- Requests

@@ -73,6 +73,12 @@ class HttpWorker : public Worker {
   virtual void onHttpClose(HttpConnection&) {}
   // All of a streamed answer that waited has left: write() takes more.
   virtual void onHttpDrain(HttpConnection&) {}
+  // onHandover and onAdopt of Worker, for a connection that waits for a request
+  // or has received a part of its head. Any other one is drained.
+  virtual std::optional<std::string> onHttpHandover(HttpConnection&) {
+    return std::string();
+  }
+  virtual void onHttpAdopt(HttpConnection&, std::string_view /*state*/) {}
 
   // ---- In a worker process
 
@@ -94,6 +100,8 @@ class HttpWorker : public Worker {
   void onEnd(TcpConnection& tcp) override;
   bool onIdle(TcpConnection& tcp) override;
   Drain onDrain(TcpConnection& tcp) override;
+  std::optional<std::string> saveConnection(TcpConnection& tcp) override;
+  void restoreConnection(TcpConnection& tcp, std::string_view saved) override;
 
   void prepareBuiltinsInProcess(detail::WorkerProcess& process) override;
 
@@ -107,6 +115,7 @@ class HttpWorker : public Worker {
   // A request for another protocol on this connection. True: it is dealt with.
   virtual bool upgrade(HttpConnection&, const HttpRequest&) { return false; }
 
+  void attach(HttpConnection& http, TcpConnection& tcp) const;
   inline void handle(HttpConnection& http, const HttpRequest& request);
   void beginBody(HttpConnection& http, const HttpRequest& head);
   bool streamWhole(HttpConnection& http, const HttpRequest& request);

@@ -1,5 +1,6 @@
 #include "brigade/Worker/WebSocketConnection.h"
 
+#include "brigade/Protocol/SavedState.h"
 #include "brigade/Worker/WebSocketWorker.h"
 #include "brigade/Worker/detail/Topics.h"
 
@@ -61,6 +62,41 @@ void WebSocketConnection::leaveTopics() {
     topic.remove(*this);
     worker_.topics_->forgetIfEmpty(topic);
   }
+}
+
+void WebSocketConnection::save(StateWriter& state) const {
+  const WebSocketAgreement* const agreed = agreement();
+  state.put(std::uint8_t{agreed != nullptr});
+  if (agreed != nullptr) {
+    state.put(std::int32_t{agreed->serverWindowBits});
+    state.put(std::int32_t{agreed->clientWindowBits});
+  }
+  const std::size_t topics = places_ ? places_->size() : 0;
+  state.put(static_cast<std::uint32_t>(topics));
+  for (std::size_t i = 0; i < topics; ++i) {
+    state.putBytes((*places_)[i].topic->name());
+  }
+  state.put(std::uint8_t{pinged_});
+}
+
+// One with context is not saved: see WebSocket::save().
+std::optional<WebSocketAgreement> WebSocketConnection::savedAgreement(
+    StateReader& state) {
+  if (state.get<std::uint8_t>() == 0) return std::nullopt;
+  WebSocketAgreement agreed;
+  agreed.serverWindowBits = state.get<std::int32_t>();
+  agreed.clientWindowBits = state.get<std::int32_t>();
+  agreed.serverContext = WebSocketContext::kNone;
+  agreed.clientContext = WebSocketContext::kNone;
+  return agreed;
+}
+
+void WebSocketConnection::restore(StateReader& state) {
+  for (auto left = state.get<std::uint32_t>(); left > 0; --left) {
+    subscribe(state.getBytes());
+  }
+  pinged_ = state.get<std::uint8_t>() != 0;
+  if (pinged_) tcp_.setIdleTimeout(worker_.pongTimeout);
 }
 
 }  // namespace brigade

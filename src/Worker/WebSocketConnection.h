@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,12 +21,17 @@
 
 namespace brigade {
 
+class StateReader;
+class StateWriter;
 class WebSocketWorker;
 namespace detail {
 class Topic;
 }
 
 class WebSocketConnection final : private WebSocket {
+  using WebSocket::restore;
+  using WebSocket::save;
+
   // What only a WebSocketWorker has.
   class Key {
     friend class WebSocketWorker;
@@ -84,6 +90,11 @@ class WebSocketConnection final : private WebSocket {
   };
 
   void leaveTopics();
+  // For another process: what was agreed on, topics, and whether a pong is
+  // waited for.
+  void save(StateWriter& state) const;
+  static std::optional<WebSocketAgreement> savedAgreement(StateReader& state);
+  void restore(StateReader& state);
 
   WebSocketWorker& worker_;
   TcpConnection& tcp_;

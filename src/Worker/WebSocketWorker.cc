@@ -6,6 +6,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include "brigade/Protocol/SavedState.h"
 #include "brigade/Protocol/WebSocketBroadcast.h"
 #include "brigade/Worker/detail/HttpProtocol.h"
 #include "brigade/Worker/detail/Topics.h"
@@ -86,6 +87,12 @@ bool WebSocketWorker::upgrade(HttpConnection& http,
 void WebSocketWorker::open(
     TcpConnection& tcp, const HttpRequest& request,
     const std::optional<WebSocketAgreement>& compression) {
+  WebSocketConnection& socket = become(tcp, compression);
+  guarded(socket, [&] { onOpen(socket, request); });
+}
+
+WebSocketConnection& WebSocketWorker::become(
+    TcpConnection& tcp, const std::optional<WebSocketAgreement>& compression) {
   if (!webSocketShared_) {
     webSocketShared_ = std::make_unique<WebSocketShared>(
         webSocketLimits,
@@ -104,7 +111,7 @@ void WebSocketWorker::open(
   // A large message over a slow line takes its time.
   tcp.setPackageTimed(false);
   tcp.setIdleTimeout(pingInterval);
-  guarded(socket, [&] { onOpen(socket, request); });
+  return socket;
 }
 
 // ---- From the connection
@@ -204,6 +211,57 @@ Drain WebSocketWorker::onDrain(TcpConnection& tcp) {
   return Drain::kByItself;
 }
 
+// ---- To another process
+
+// Of what is neither HTTP nor a WebSocket.
+std::optional<std::string> WebSocketWorker::onHandover(TcpConnection& tcp) {
+  return HttpWorker::onHandover(tcp);
+}
+
+void WebSocketWorker::onAdopt(TcpConnection& tcp, std::string_view state) {
+  HttpWorker::onAdopt(tcp, state);
+}
+
+std::optional<std::string> WebSocketWorker::saveConnection(TcpConnection& tcp) {
+  WebSocketConnection* const socket = webSocketOf(tcp);
+  StateWriter state;
+  state.put(std::uint8_t{socket != nullptr});
+  if (socket == nullptr) {
+    const std::optional<std::string> saved = HttpWorker::saveConnection(tcp);
+    if (!saved) return std::nullopt;
+    state.putBytes(*saved);
+    return state.take();
+  }
+  const std::optional<std::string> codec = tcp.protocol().save();
+  if (!codec) return std::nullopt;
+  const std::optional<std::string> own = onHandover(*socket);
+  if (!own) return std::nullopt;
+  socket->save(state);
+  state.putBytes(*codec);
+  state.putBytes(*own);
+  return state.take();
+}
+
+void WebSocketWorker::restoreConnection(TcpConnection& tcp,
+                                        std::string_view saved) {
+  StateReader state(saved);
+  if (state.get<std::uint8_t>() == 0) {
+    HttpWorker::restoreConnection(tcp, state.getBytes());
+    return;
+  }
+  const auto compression = WebSocketConnection::savedAgreement(state);
+  WebSocketConnection& socket = become(tcp, compression);
+  socket.restore(state);
+  tcp.protocol().restore(state.getBytes());
+  guarded(socket, [&] { onAdopt(socket, state.getBytes()); });
+}
+
+void WebSocketWorker::forgetConnection(TcpConnection& tcp) {
+  if (WebSocketConnection* const socket = webSocketOf(tcp)) {
+    socket->leaveTopics();
+  }
+}
+
 // ---- Topics
 
 std::size_t WebSocketWorker::publish(std::string_view topic,
@@ -260,6 +318,8 @@ std::size_t WebSocketWorker::deliver(std::string_view topic,
   receivers.assign(found->subscribers().begin(), found->subscribers().end());
   std::size_t sent = 0;
   for (WebSocketConnection* const socket : receivers) {
+    // Its process has it from the same publisher.
+    if (socket->tcp_.status() == TcpConnection::Status::kHandedOver) continue;
     if (socket->isOpen() && socket->tcp_.sendRaw(broadcast->frameFor(
                                 *socket)) != SendResult::kDropped) {
       ++sent;

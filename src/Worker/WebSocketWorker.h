@@ -71,6 +71,13 @@ class WebSocketWorker : public HttpWorker {
   // left without one (RFC 6455, 7.1.5).
   virtual void onClose(WebSocketConnection&, std::uint16_t /*code*/,
                        std::string_view /*reason*/) {}
+  // As those of Worker, for one that is open. It keeps its topics, and a
+  // message that has come in part. One whose messages are compressed with
+  // WebSocketContext::kTakeover, or that is closing, is drained.
+  virtual std::optional<std::string> onHandover(WebSocketConnection&) {
+    return std::string();
+  }
+  virtual void onAdopt(WebSocketConnection&, std::string_view /*state*/) {}
 
   // ---- In a worker process
 
@@ -98,6 +105,11 @@ class WebSocketWorker : public HttpWorker {
   void onBufferDrain(TcpConnection& tcp) override;
   void onEnd(TcpConnection& tcp) override;
   Drain onDrain(TcpConnection& tcp) override;
+  std::optional<std::string> onHandover(TcpConnection& tcp) override;
+  void onAdopt(TcpConnection& tcp, std::string_view state) override;
+  std::optional<std::string> saveConnection(TcpConnection& tcp) override;
+  void restoreConnection(TcpConnection& tcp, std::string_view saved) override;
+  void forgetConnection(TcpConnection& tcp) override;
 
  private:
   friend class WebSocketConnection;
@@ -106,6 +118,8 @@ class WebSocketWorker : public HttpWorker {
   bool upgrade(HttpConnection& http, const HttpRequest& request) override;
   void open(TcpConnection& tcp, const HttpRequest& request,
             const std::optional<WebSocketAgreement>& compression);
+  WebSocketConnection& become(
+      TcpConnection& tcp, const std::optional<WebSocketAgreement>& compression);
   void handle(WebSocketConnection& socket, const WebSocketMessage& message);
   std::size_t publish(std::string_view topic, const WebSocketMessage& message,
                       Reach reach);

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "brigade/Connection/ConnectionTable.h"
+#include "brigade/Protocol/ProtocolInterface.h"
+#include "brigade/Protocol/SavedState.h"
 #include "brigade/Worker/detail/WorkerProcess.h"
 
 namespace brigade {
@@ -107,6 +109,24 @@ void Worker::onThrown(TcpConnection& connection,
   if (process_ == nullptr) return;
   process_->onUncaught("a callback of " + connection.remoteAddress(),
                        exception);
+}
+
+std::optional<std::string> Worker::saveConnection(TcpConnection& connection) {
+  const std::optional<std::string> codec = connection.protocol().save();
+  if (!codec) return std::nullopt;
+  const std::optional<std::string> own = onHandover(connection);
+  if (!own) return std::nullopt;
+  StateWriter state;
+  state.putBytes(*codec);
+  state.putBytes(*own);
+  return state.take();
+}
+
+void Worker::restoreConnection(TcpConnection& connection,
+                               std::string_view saved) {
+  StateReader state(saved);
+  connection.protocol().restore(state.getBytes());
+  onAdopt(connection, state.getBytes());
 }
 
 TcpConnection& Worker::Connections::Iterator::operator*() const {

@@ -117,6 +117,10 @@ class Worker : public ConnectionHandler {
   // that has been stopped (SIGSTOP) for so long, is killed and replaced; one
   // that a debugger holds is not. Zero: never, and nobody looks.
   std::chrono::milliseconds hangTimeout{0};
+  // A process that is replaced (by a reload, restart-worker, retire()) passes
+  // its connections to its successor, which goes on with them: their bytes both
+  // ways, their ids and addresses. The peer notices nothing. See onHandover.
+  bool handover = false;
   std::string event;  // of this Worker's processes; empty: the program's
 
   // What the section [app] of the configuration file says, as this process
@@ -151,6 +155,20 @@ class Worker : public ConnectionHandler {
   // connection. Whatever is left is closed half a second before the stop
   // time-out.
   virtual Drain onDrain(TcpConnection&) { return Drain::kWhenQuiet; }
+
+  // With `handover`: this connection is about to go to the successor. What is
+  // returned is what onAdopt gets there: its context and whatever else this
+  // process knows of it, for the next version of the program to read. None: it
+  // stays, and is drained. By itself it goes, without a word.
+  // Nothing is asked for that is closing, in a pipe or sending a file, nor when
+  // its codec cannot be saved (ProtocolInterface::save): those are drained. No
+  // onClose comes here for what has gone.
+  virtual std::optional<std::string> onHandover(TcpConnection&) {
+    return std::string();
+  }
+  // In the successor, in place of onConnect and before any other callback for
+  // it; before new connections are accepted, and letters handled.
+  virtual void onAdopt(TcpConnection&, std::string_view /*state*/) {}
 
   // ---- Callbacks in the master, in its loop: they must not block.
 
@@ -228,6 +246,14 @@ class Worker : public ConnectionHandler {
   void onThrown(TcpConnection& connection,
                 const std::exception_ptr& exception) override;
 
+  // For what brigade itself builds on Worker: onHandover and onAdopt, with what
+  // the codec knows. The second may throw: the connection is destroyed then.
+  virtual std::optional<std::string> saveConnection(TcpConnection& connection);
+  virtual void restoreConnection(TcpConnection& connection,
+                                 std::string_view saved);
+  // Another process has it.
+  virtual void forgetConnection(TcpConnection&) {}
+
  private:
   friend class detail::Configuration;
   friend class detail::Master;
@@ -239,7 +265,6 @@ class Worker : public ConnectionHandler {
   virtual void prepareBuiltins(const detail::Service&) {}
   // In a worker process, before onWorkerStart.
   virtual void prepareBuiltinsInProcess(detail::WorkerProcess&) {}
-
   ProtocolRegistry protocols_;
   detail::WorkerProcess* process_ = nullptr;
   Messenger* messenger_ = nullptr;  // of this process

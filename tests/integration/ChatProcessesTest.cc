@@ -221,9 +221,42 @@ TEST_F(ChatProcesses, PagesLoseNoLineWhileProcessesAreKilledAndReloaded) {
   }
   EXPECT_EQ(reload.get(), 0);
   talk();
-  EXPECT_GT(ada.connections(), before);
+  EXPECT_EQ(ada.connections(), before) << "a reload was noticed";
   EXPECT_EQ(ada.log(), said);
   EXPECT_EQ(bob.log(), said);
+}
+
+TEST_F(ChatProcesses, AReloadIsNoticedByNobody) {
+  std::vector<Visitor> visitors = visitEverywhere();
+  const auto talk = [&](const std::string& id) {
+    for (Visitor& visitor : visitors) visitor.say("hello", id);
+    std::vector<json> heard;
+    for (Visitor& visitor : visitors) {
+      for (std::size_t i = 0; i < visitors.size(); ++i) {
+        // Nobody has left, nobody has come, and no line is missing.
+        const json message = visitor.line();
+        ASSERT_EQ(message.value("id", ""), id) << message;
+        if (&visitor == &visitors.front()) {
+          heard.push_back(message);
+        } else {
+          ASSERT_EQ(message, heard[i]);
+        }
+      }
+    }
+  };
+  talk("before");
+  for (int i = 0; i < 10; ++i) {
+    const auto pids = chat_.workerPids();
+    ASSERT_EQ(chat_.command({"reload"}).code, 0);
+    talk(std::to_string(i));
+    EXPECT_NE(chat_.workerPids(), pids);
+  }
+  // Names are taken still, and free when their people leave.
+  const std::string last = nameOf(visitors.size() - 1);
+  EXPECT_EQ(errorOf(visit().join(last)), "error name");
+  visitors.back().close();
+  EXPECT_TRUE(eventually(
+      [&] { return visit().join(last).value("type", "") == "welcome"; }));
 }
 
 TEST_F(ChatProcesses, WhoseProcessMissesLinesIsSentAwayAndFindsThem) {

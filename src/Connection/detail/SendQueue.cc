@@ -78,6 +78,16 @@ std::size_t SendQueue::length() const {
   return sum;
 }
 
+std::string SendQueue::copy() const {
+  std::string bytes;
+  bytes.reserve(size_);
+  for (const Block& block : blocks_) {
+    if (block.file) continue;
+    bytes.append(block.data.get() + block.begin, block.end - block.begin);
+  }
+  return bytes;
+}
+
 void SendQueue::truncate(std::size_t length) {
   for (std::size_t behind = this->length() - length; behind > 0;) {
     Block& block = blocks_.back();

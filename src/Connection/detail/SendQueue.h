@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "brigade/Events/FileDescriptor.h"
@@ -51,6 +52,8 @@ class SendQueue {
   // All of them; looks at each block.
   std::size_t length() const;
   bool empty() const { return blocks_.empty(); }
+  // The bytes in memory, for another process.
+  std::string copy() const;
 
  private:
   struct Block {

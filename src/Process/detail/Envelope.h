@@ -67,6 +67,8 @@ enum class Op : std::uint8_t {
   kTableSet,
   kTableErase,
   kTableAnswer,  // code: SharedState::Outcome
+  // The master to a process: the question `correlation` is with `from` now.
+  kMoved,
 };
 
 // Of a Member, in the order they come.
@@ -75,6 +77,9 @@ enum class Standing : std::uint8_t { kReady, kDraining, kGone };
 struct MemberNews {
   std::uint32_t group;
   std::uint32_t workers;  // how many indexes the program has
+  // Of kReady: the generation whose connections it takes over, and whose mail
+  // from here on; 0: none.
+  std::uint32_t replaces = 0;
 };
 
 struct Envelope {

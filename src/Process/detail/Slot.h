@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "brigade/Events/EventInterface.h"
+#include "brigade/Events/FileDescriptor.h"
 #include "brigade/Process/Backoff.h"
 #include "brigade/Process/Supervisor.h"
 #include "brigade/Process/detail/Child.h"
@@ -50,6 +51,12 @@ struct Slot {
   std::vector<Supervisor::Done> whenReady;
   std::vector<Supervisor::Done> whenGone;
   Clock::time_point restartAt{};
+  // Its successor waits for kTakeOver.
+  bool hasHeir = false;
+  // While `current` comes to rest: the successor's end of their channel, and
+  // how long that may take.
+  FileDescriptor heirsEnd;
+  TimerId quietBy{};
   std::unique_ptr<Child> current;
   std::unique_ptr<Child> successor;
   std::unique_ptr<Child> retiring;

@@ -201,6 +201,7 @@ void Master::makeSupervisor() {
     group.restart = service.worker->restart;
     group.reloadable = service.worker->reloadable &&
                        group.restart == RestartPolicy::kKeepalive;
+    group.handover = service.worker->handover;
     group.main = [this, &service](const ChildPlace& place,
                                   FileDescriptor channel) {
       return runWorkerProcess(service, place, std::move(channel));

@@ -82,6 +82,9 @@ class Master final : public SupervisorHandler,
     router_->attach(pid, channel);
   }
   void onEnding(pid_t pid) override { router_->onDraining(pid); }
+  void onSucceeded(pid_t before, pid_t heir) override {
+    router_->onSucceeded(before, heir);
+  }
   void onProgress(pid_t pid) override { router_->onProgress(pid); }
   void onReloadStarted() override;
   void onReloadEnded(bool ok, std::string_view reason) override;

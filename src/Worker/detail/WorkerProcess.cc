@@ -79,6 +79,7 @@ void WorkerProcess::openMail(Heritage heritage) {
   hooks.onTrouble = [](const std::string& text) {
     log(LogLevel::kWarning, text);
   };
+  hooks.onSucceeded = [this] { giveConnections(); };
   const Member self{place_.index, place_.generation, ::getpid(), place_.group};
   mail_ = std::make_unique<WorkerMail>(*loop_, *channel_, self,
                                        std::move(heritage), hooks);
@@ -177,7 +178,7 @@ void WorkerProcess::start() {
   worker_.onWorkerStart();
   openTable();
   startRecycling();
-  acceptOwn();
+  if (!place_.isHeir) acceptOwn();
   channel_->send({FrameKind::kReady});
 }
 
@@ -204,7 +205,9 @@ int WorkerProcess::run() {
 // ---- From the master
 
 void WorkerProcess::onFrame(const Frame& frame) {
-  if (frame.kind == FrameKind::kMail) {
+  if (taker_ && frame.kind != FrameKind::kStop) {
+    keep(frame);
+  } else if (frame.kind == FrameKind::kMail) {
     mail_->deliver(frame);
   } else if (frame.kind == FrameKind::kDrain) {
     const auto is = [&](const char* what) {
@@ -214,6 +217,12 @@ void WorkerProcess::onFrame(const Frame& frame) {
     drain(is(kGracefully) ? Grace::kGraceful : Grace::kFast);
   } else if (frame.kind == FrameKind::kStop) {
     stop();
+  } else if (frame.kind == FrameKind::kHandOver) {
+    comeToRest(frame.descriptor);
+  } else if (frame.kind == FrameKind::kTakeOver) {
+    takeOver(frame.descriptor);
+  } else if (frame.kind == FrameKind::kAdopted) {
+    adopted();
   } else if (frame.kind == frames::kReopenLog) {
     takeLog(frame.descriptor);
   } else if (frame.kind == frames::kReloadNotice) {
@@ -237,6 +246,7 @@ void WorkerProcess::tellReload() {
 
 void WorkerProcess::onChannelClosed() {
   log(LogLevel::kWarning, "the master is gone: draining");
+  adopted();
   drain(Grace::kFast);
   // Nobody else keeps the port: the next start needs it.
   acceptors_.clear();
@@ -319,6 +329,12 @@ void WorkerProcess::onAcceptPaused(int error) {
 void WorkerProcess::drain(Grace grace, Queue queue) {
   if (phase_ > Phase::kLeaving) return;
   if (phase_ == Phase::kLeaving) queue = Queue::kLeave;
+  if (giver_ && !giver_->isGiving()) {
+    log(LogLevel::kWarning, "hands nothing over: it was not at rest in time");
+    goOn();
+  }
+  // The successor that has our connections takes the queue as well.
+  if (giver_) queue = Queue::kLeave;
   phase_ = Phase::kDraining;
   mail_->drain();
   if (grace == Grace::kFast) {
@@ -366,14 +382,16 @@ void WorkerProcess::afterStopTimeoutLess(milliseconds time,
 
 void WorkerProcess::tellConnections() {
   if (!table_) return;
-  table_->forEach([this](TcpConnection& connection) {
-    try {
-      if (worker_.onDrain(connection) == Drain::kWhenQuiet) return;
-    } catch (...) {
-      onException("onDrain", std::current_exception());
-    }
-    endByThemselves_.insert(connection.id().value());
-  });
+  table_->forEach([this](TcpConnection& connection) { tellDrain(connection); });
+}
+
+void WorkerProcess::tellDrain(TcpConnection& connection) {
+  try {
+    if (worker_.onDrain(connection) == Drain::kWhenQuiet) return;
+  } catch (...) {
+    onException("onDrain", std::current_exception());
+  }
+  endByThemselves_.insert(connection.id().value());
 }
 
 void WorkerProcess::closeQuietConnections() {
@@ -392,7 +410,8 @@ void WorkerProcess::closeQuietConnections() {
 
 void WorkerProcess::endWhenDrained() {
   if (phase_ != Phase::kDraining) return;
-  if (!table_ || table_->size() + table_->lingering() == 0) {
+  const bool isEmpty = !table_ || table_->size() + table_->lingering() == 0;
+  if (isEmpty && !giver_) {
     stop();
   } else {
     loop_->add(milliseconds(10), Repeat::kOnce, [this] { endWhenDrained(); });

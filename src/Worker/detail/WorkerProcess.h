@@ -9,9 +9,16 @@
 //
 // A process that leaves after an exception drains by itself: it accepts no more
 // from that moment on, and tells the master to have it followed.
+//
+// With Worker::handover a process that is replaced comes to rest first: it
+// neither accepts nor receives, and waits for the answers that it is owed. At
+// the cut (Mailbox::Hooks::onSucceeded) its connections go; what stays drains.
+// Its successor keeps what the master tells it from kTakeOver on until it has
+// them. See Supervisor.h and Handover.h.
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +32,7 @@
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/Supervisor.h"
 #include "brigade/Process/WorkerMail.h"
+#include "brigade/Worker/detail/Handover.h"
 #include "brigade/Worker/detail/LogLimit.h"
 #include "brigade/Worker/detail/Recycling.h"
 #include "brigade/Worker/detail/Service.h"
@@ -96,9 +104,24 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void afterStopTimeoutLess(std::chrono::milliseconds time,
                             std::function<void()> callback);
   void tellConnections();
+  void tellDrain(TcpConnection& connection);
   void closeQuietConnections();
   void endWhenDrained();
   void stop();
+  // WorkerProcessHandover.cc: before a successor ...
+  void comeToRest(int descriptor);
+  void sayWhenQuiet();
+  void goOn();
+  void giveConnections();
+  void onTaken(const std::vector<HandoverGiver::Item>& items);
+  void onRefused(const std::vector<HandoverGiver::Item>& items);
+  void adopted();
+  // ... and as one.
+  void takeOver(int descriptor);
+  void adopt(std::vector<HandoverTaker::Item> items, std::uint32_t generation);
+  void adoptOne(HandoverTaker::Item item);
+  void keep(const Frame& frame);
+  void handleKept();
   void listConnections(const Frame& question);
   ConnectionStatus statusOf(const TcpConnection& connection) const;
 
@@ -114,6 +137,17 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   // sockets are lent.
   std::map<unsigned, Listener> lent_;
   std::map<unsigned, Acceptor> acceptors_;
+  std::unique_ptr<HandoverGiver> giver_;  // until it may be forgotten
+  Clock::time_point quietBy_;
+  bool isAdopted_ = false;                // what giver_ gave
+  std::unique_ptr<HandoverTaker> taker_;  // null: nobody gives us connections
+  struct Kept {
+    FrameKind kind;
+    std::string payload;
+    std::uint64_t correlation;
+    FileDescriptor descriptor;
+  };
+  std::deque<Kept> kept_;                 // from the master, while taker_ waits
   std::unique_ptr<Recycling> recycling_;  // null: off, or it is under way
   Phase phase_ = Phase::kServing;
   bool full_ = false;  // maxConnections reached
