@@ -215,26 +215,6 @@ void Supervisor::onReady(Slot& slot, Child& child) {
   if (!slot.wantsRestart) tell(slot.whenReady, true, "");
 }
 
-// The successor serves from now on.
-void Supervisor::takePlace(Slot& slot) {
-  slot.lastServed = slot.successor->pid();
-  // What began to drain by itself meanwhile has left its place already.
-  if (slot.current) slot.retiring = std::move(slot.current);
-  slot.current = std::move(slot.successor);
-  slot.wantsToRetire = false;
-  slot.wantsRestart = false;
-  handler_.onReady(slot.view());
-  tell(slot.whenReady, true, "");
-  if (slot.retiring) {
-    std::string how;
-    if (round_ && round_->reload) how += kForReload;
-    if (round_ && round_->grace == Grace::kGraceful) how += kGracefully;
-    slot.retiring->end(FrameKind::kDrain, how, options_.stopTimeout);
-  } else {
-    replaceNext();
-  }
-}
-
 void Supervisor::onChildExit(Child& child, ExitStatus status) {
   Slot& slot = slotOf(child);
   const bool expected = child.isEnding();

@@ -3,6 +3,7 @@
 // goes wrong before that is a reload without a hand-over.
 
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "brigade/Process/Supervisor.h"
@@ -55,6 +56,26 @@ void Supervisor::goWithoutHandover(Slot& slot) {
   slot.hasHeir = false;
   slot.successor->channel().send({FrameKind::kTakeOver});
   takePlace(slot);
+}
+
+// The successor serves from now on.
+void Supervisor::takePlace(Slot& slot) {
+  slot.lastServed = slot.successor->pid();
+  // What began to drain by itself meanwhile has left its place already.
+  if (slot.current) slot.retiring = std::move(slot.current);
+  slot.current = std::move(slot.successor);
+  slot.wantsToRetire = false;
+  slot.wantsRestart = false;
+  handler_.onReady(slot.view());
+  tell(slot.whenReady, true, "");
+  if (slot.retiring) {
+    std::string how;
+    if (round_ && round_->reload) how += kForReload;
+    if (round_ && round_->grace == Grace::kGraceful) how += kGracefully;
+    slot.retiring->end(FrameKind::kDrain, how, options_.stopTimeout);
+  } else {
+    replaceNext();
+  }
 }
 
 // Without the other end the first child goes on by itself.

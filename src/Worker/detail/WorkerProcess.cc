@@ -328,13 +328,9 @@ void WorkerProcess::onAcceptPaused(int error) {
 
 void WorkerProcess::drain(Grace grace, Queue queue) {
   if (phase_ > Phase::kLeaving) return;
-  if (phase_ == Phase::kLeaving) queue = Queue::kLeave;
-  if (giver_ && !giver_->isGiving()) {
-    log(LogLevel::kWarning, "hands nothing over: it was not at rest in time");
-    goOn();
-  }
-  // The successor that has our connections takes the queue as well.
-  if (giver_) queue = Queue::kLeave;
+  restNoMore();
+  // Who has our connections, or is to follow, takes the queue as well.
+  if (phase_ == Phase::kLeaving || giver_) queue = Queue::kLeave;
   phase_ = Phase::kDraining;
   mail_->drain();
   if (grace == Grace::kFast) {

@@ -112,6 +112,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void comeToRest(int descriptor);
   void sayWhenQuiet();
   void goOn();
+  void restNoMore();
   void giveConnections();
   void onTaken(const std::vector<HandoverGiver::Item>& items);
   void onRefused(const std::vector<HandoverGiver::Item>& items);

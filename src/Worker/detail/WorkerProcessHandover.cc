@@ -63,6 +63,13 @@ void WorkerProcess::goOn() {
   for (auto& [slot, acceptor] : acceptors_) acceptor.resume();
 }
 
+// A drain has come before the cut.
+void WorkerProcess::restNoMore() {
+  if (!giver_ || giver_->isGiving()) return;
+  log(LogLevel::kWarning, "hands nothing over: it was not at rest in time");
+  goOn();
+}
+
 // The cut: the program is asked for all of them before the first one goes, so
 // that what it sends meanwhile reaches whom it reached before.
 void WorkerProcess::giveConnections() {
