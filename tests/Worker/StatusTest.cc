@@ -105,8 +105,8 @@ TEST(Status, OfAProgramHasAHeadAndTotals) {
       R"("state":"running","event":"libev",)"
       R"("started":"2026-11-21T07:34:14Z","uptime":3600.5,)"
       R"("load":[0.25,0.5,1.0],"runDirectory":"/run/shout",)"
-      R"("note":"worker 2 was not ready","totals":{"connections":20,)"
-      R"("accepted":40,"messages":60,"sendFailures":2,"exceptions":4,)"
+      R"("note":"worker 2 was not ready","upgrades":0,)"
+      R"("totals":{"connections":20,"accepted":40,"messages":60,"sendFailures":2,"exceptions":4,)"
       R"("protocolErrors":6,"bytesRead":2199023255552,"bytesWritten":14,)"
       R"("requestsPerSecond":25.0,"memory":16777216},)";
   EXPECT_EQ(json.substr(0, head.size()), head);

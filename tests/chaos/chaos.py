@@ -12,8 +12,8 @@ What has to hold, all the time:
   - nobody is refused, and no answer is another's, cut in two or out of order;
   - what the server has acknowledged is there afterwards: in every worker;
   - a connection ends without an answer only after something that ends its
-    worker; in the gentle third of the time (reloads and upgrades only) one that
-    asks once is always answered;
+    worker; in the gentle third of the time (reloads and upgrades only) every
+    question is answered, and connections go from process to process;
 and at the end: the same number of descriptors and processes as at the start;
 and when it is stopped no process, file, socket or shared memory at all.
 
@@ -89,7 +89,7 @@ class Server:
 
     async def start(self):
         self.install()
-        environment = dict(os.environ, HEARD=str(self.heard),
+        environment = dict(os.environ, HEARD=str(self.heard), HANDOVER="yes",
                            COUNTER=f"{self.companion} count 50")
         with open(self.log, "wb") as log:
             self.process = await asyncio.create_subprocess_exec(
@@ -208,6 +208,7 @@ class Clients:
         """Several questions on their way on one connection."""
         n = 0
         while not self.over:
+            opened = time.monotonic()
             reader, writer = await self.open()
             try:
                 while not self.over:
@@ -224,6 +225,9 @@ class Clients:
                         self.counts["pipelined"] += 1
                     await asyncio.sleep(0.005)
             except ConnectionError:
+                if self.is_gentle(opened):
+                    raise Broken("a pipeline was cut, and nothing had ended "
+                                 "a worker") from None
                 self.counts["cut"] += 1
             except asyncio.TimeoutError as error:
                 raise Broken("a pipeline was not answered in time") from error

@@ -179,8 +179,12 @@ void raiseDescriptorLimit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// By `reload`, or by `upgrade`, with which the master becomes newer code.
+class HandoverWebBy : public HandoverWebTest,
+                      public ::testing::WithParamInterface<const char*> {};
+
 // HANDOVER_CLIENTS=5000 for more of them.
-TEST_F(HandoverWebTest, SubscribersHearEveryNumberOnceAndInOrder) {
+TEST_P(HandoverWebBy, SubscribersHearEveryNumberOnceAndInOrder) {
   constexpr unsigned kPublishers = 8;
   raiseDescriptorLimit();
   start(4);
@@ -199,7 +203,7 @@ TEST_F(HandoverWebTest, SubscribersHearEveryNumberOnceAndInOrder) {
   auto reloads = std::async(std::launch::async, [&] {
     int failed = 0;
     for (unsigned i = wanted("HANDOVER_RELOADS", 20); i > 0; --i) {
-      if (program.command({"reload"}).code != 0) ++failed;
+      if (program.command({GetParam()}).code != 0) ++failed;
     }
     return failed;
   });
@@ -239,6 +243,12 @@ TEST_F(HandoverWebTest, SubscribersHearEveryNumberOnceAndInOrder) {
   }
   RecordProperty("numbers", static_cast<int>(round));
 }
+
+INSTANTIATE_TEST_SUITE_P(Web, HandoverWebBy,
+                         ::testing::Values("reload", "upgrade"),
+                         [](const auto& param) {
+                           return std::string(param.param);
+                         });
 
 }  // namespace
 }  // namespace brigade::test

@@ -17,7 +17,7 @@
 // FAULT: check-exit, check-crash, check-hang, no-start, no-start-2 (of worker
 // 2), master-throws, adopt-throws, other-address, other-worker, no-brigade.
 // From the environment: COUNTER, a command line whose messages are appended to
-// the file HEARD, "VERSION DATA" each; ADDRESS.
+// the file HEARD, "VERSION DATA" each; ADDRESS; HANDOVER=yes.
 
 #include <brigade/brigade.h>
 #include <poll.h>
@@ -28,6 +28,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -73,6 +74,7 @@ class Front : public brigade::Worker {
                                            : variable("ADDRESS")),
         code_(std::move(code)) {
     name = "front";
+    handover = !variable("HANDOVER").empty();
     if (code_.fault == "other-address") address = "text://127.0.0.1:1";
   }
 
@@ -156,6 +158,12 @@ class Front : public brigade::Worker {
   brigade::Drain onDrain(TcpConnection&) override {
     isDraining_ = busy_;
     return busy_ ? brigade::Drain::kByItself : brigade::Drain::kWhenQuiet;
+  }
+
+  // Somebody here waits for an answer that comes to this process.
+  std::optional<std::string> onHandover(TcpConnection&) override {
+    if (busy_) return std::nullopt;
+    return "";
   }
 
  private:

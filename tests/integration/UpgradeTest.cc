@@ -156,6 +156,26 @@ TEST_F(UpgradeTest, ARequestInFlightIsAnsweredByTheCodeThatHasIt) {
   EXPECT_EQ(slow.line(), "slow");
 }
 
+TEST_F(UpgradeTest, ConnectionsGoFromCodeToCode) {
+  start({"HANDOVER=yes"});
+  std::vector<Wire> clients;
+  for (int i = 0; i < 8; ++i) clients.emplace_back(program.port());
+  for (int version = 1; version <= 6; ++version) {
+    for (Wire& client : clients) {
+      const std::string now = "version=" + std::to_string(version);
+      EXPECT_EQ(client.ask("id").value_or("(closed)").substr(0, 9), now);
+      // Half a question, for the next one to answer.
+      EXPECT_TRUE(client.send("echo half"));
+    }
+    install(std::to_string(version + 1));
+    const Outcome outcome = program.command({"reload"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    for (Wire& client : clients) {
+      EXPECT_EQ(client.ask(" and half").value_or("(closed)"), "half and half");
+    }
+  }
+}
+
 // ---- What is taken along
 
 TEST_F(UpgradeTest, SharedStateAndTheMastersOwnAreTakenAlong) {
