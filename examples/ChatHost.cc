@@ -64,6 +64,43 @@ ChatHost::ChatHost(brigade::Messenger& messenger) : messenger_(messenger) {
   messenger_.onRoom([this](unsigned index) { onRoom(index); });
 }
 
+std::string ChatHost::save() {
+  json rooms = json::array();
+  for (const ChatRoom& room : rooms_.all()) {
+    json people = json::array();
+    for (const auto& [name, person] : room.people()) {
+      people.push_back({{"name", name},
+                        {"key", person.key},
+                        {"index", person.seat.process.index},
+                        {"generation", person.seat.process.generation},
+                        {"socket", person.seat.socket}});
+    }
+    json lines = json::array();
+    for (const ChatLine& line : room.lines()) lines.push_back(toJson(line));
+    rooms.push_back(
+        {{"name", room.name()}, {"people", people}, {"lines", lines}});
+  }
+  return json({{"rooms", rooms}, {"behind", behind_}}).dump();
+}
+
+void ChatHost::restore(std::string_view saved) {
+  const json state = json::parse(saved);
+  for (const json& each : state.at("rooms")) {
+    ChatRoom* const room = rooms_.open(each.at("name"));
+    if (room == nullptr) continue;
+    for (const json& person : each.at("people")) {
+      const ChatProcess process{person.at("index"), person.at("generation")};
+      room->enter(person.at("name"),
+                  {{process, person.at("socket")}, person.at("key")});
+    }
+    for (const json& line : each.at("lines")) {
+      room->add(
+          {line.at("from"), line.at("id"), line.at("text"), line.at("time")});
+    }
+  }
+  state.at("behind").get_to(behind_);
+}
+
 void ChatHost::join(const Letter& letter, const Reply& reply) {
   const json request = json::parse(letter.data);
   const std::string name = request.at("name");

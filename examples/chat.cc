@@ -103,6 +103,8 @@ class Chat : public brigade::WebSocketWorker {
   }
 
   void onMasterStart() override { host_.emplace(messenger()); }
+  std::string onMasterUpgrade() override { return host_->save(); }
+  void onMasterAdopt(std::string_view saved) override { host_->restore(saved); }
 
   void onWorkerStart() override {
     messenger().on("tell", [this](const Letter& letter) {

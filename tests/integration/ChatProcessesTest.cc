@@ -226,7 +226,7 @@ TEST_F(ChatProcesses, PagesLoseNoLineWhileProcessesAreKilledAndReloaded) {
   EXPECT_EQ(bob.log(), said);
 }
 
-TEST_F(ChatProcesses, AReloadIsNoticedByNobody) {
+TEST_F(ChatProcesses, AReloadOrNewCodeIsNoticedByNobody) {
   std::vector<Visitor> visitors = visitEverywhere();
   const auto talk = [&](const std::string& id) {
     for (Visitor& visitor : visitors) visitor.say("hello", id);
@@ -247,7 +247,8 @@ TEST_F(ChatProcesses, AReloadIsNoticedByNobody) {
   talk("before");
   for (int i = 0; i < 10; ++i) {
     const auto pids = chat_.workerPids();
-    ASSERT_EQ(chat_.command({"reload"}).code, 0);
+    const Outcome outcome = chat_.command({i % 2 == 0 ? "reload" : "upgrade"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
     talk(std::to_string(i));
     EXPECT_NE(chat_.workerPids(), pids);
   }
