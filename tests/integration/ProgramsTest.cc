@@ -441,6 +441,7 @@ TEST_F(Programs, M18_AProgramThatSpeaksGarbageHurtsOnlyItself) {
 
 TEST_F(Programs, M18_AFloodIsSlowedDownAndThenCutOff) {
   add("flood", {BRIGADE_COMPANION, "flood"});
+  const auto begun = Clock::now();
   start();
   ASSERT_TRUE(until([&] { return row("flood").at("messages") >= 1000; }));
   const double before = cpuSeconds(program.masterPid());
@@ -450,7 +451,11 @@ TEST_F(Programs, M18_AFloodIsSlowedDownAndThenCutOff) {
   }
   EXPECT_LT(cpuSeconds(program.masterPid()) - before, 0.02 * 2);
   ASSERT_TRUE(until([&] { return row("flood").at("badMessages") == 1; }));
-  EXPECT_EQ(row("flood").at("messages"), 5000);
+  // A second in which it came to say less, as on a busy machine, does not
+  // count.
+  const auto took = std::chrono::ceil<seconds>(Clock::now() - begun).count();
+  EXPECT_GE(row("flood").at("messages"), 5000);
+  EXPECT_LE(row("flood").at("messages"), 1000 * (took + 1));
   EXPECT_TRUE(logged("it sent a flood: over 1000 messages a second"));
   EXPECT_TRUE(runs("flood"));
 }
