@@ -73,7 +73,10 @@ int CodecFuzz::run(const std::uint8_t* data, std::size_t size) const {
   const std::string_view stream(reinterpret_cast<const char*>(data) + begin,
                                 size - begin);
   const Whole whole = runWhole(stream);
-  if (!steps.empty()) runCut(whole, stream, steps);
+  if (!steps.empty()) {
+    runCut(whole, stream, steps);
+    runMoved(whole, stream, steps);
+  }
   if (survives) runBack(whole);
   return 0;
 }
@@ -120,6 +123,38 @@ void CodecFuzz::runCut(const Whole& whole, std::string_view stream,
   if (compare == Compare::kBytes) return;
   const std::string wait = needlessWait(run, whole.packets);
   check(wait.empty(), wait);
+}
+
+// As a connection goes from process to process.
+void CodecFuzz::runMoved(const Whole& whole, std::string_view stream,
+                         const std::vector<std::size_t>& steps) const {
+  std::shared_ptr<ProtocolInterface> codec = make();
+  auto run = std::make_unique<CodecRun>(*codec, kept().memory, describe);
+  std::vector<std::string> messages;
+  const auto takeMessages = [&] {
+    const auto& more = run->result().messages;
+    messages.insert(messages.end(), more.begin(), more.end());
+  };
+  for (const std::size_t step : steps) {
+    run->feed(stream.substr(0, step));
+    stream.remove_prefix(std::min(step, stream.size()));
+    const auto saved = codec->save();
+    if (!saved || !run->result().malformed.empty()) continue;
+    takeMessages();
+    const std::string left = run->left();
+    run.reset();
+    codec = make();
+    codec->restore(*saved);
+    run = std::make_unique<CodecRun>(*codec, kept().memory, describe);
+    run->feed(left);
+  }
+  run->feed(stream);
+  takeMessages();
+  checkPromises(*run);
+  checkSame(whole.result.messages, messages);
+  check(whole.result.malformed == run->result().malformed,
+        "whole: '" + whole.result.malformed + "', moved: '" +
+            run->result().malformed + "'");
 }
 
 void CodecFuzz::runBack(const Whole& whole) const {

@@ -8,10 +8,11 @@
 //   +-------+----------+-----+----------+-----------------------------+
 //    1 byte   2 bytes, little-endian: the distance from the cut before
 //
-// It aborts when the pieces give other messages than the whole stream, when
-// the codec breaks a promise of ProtocolInterface.h, and when a message that
-// is encoded (each that was decoded, and the stream as one) is not decoded as
-// it was.
+// It aborts when the pieces give other messages than the whole stream, also
+// when a fresh codec goes on behind each cut with what the one before has
+// saved; when the codec breaks a promise of ProtocolInterface.h, and when a
+// message that is encoded (each that was decoded, and the stream as one) is not
+// decoded as it was.
 
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +59,8 @@ struct CodecFuzz {
   Whole runWhole(std::string_view stream) const;
   void runCut(const Whole& whole, std::string_view stream,
               const std::vector<std::size_t>& steps) const;
+  void runMoved(const Whole& whole, std::string_view stream,
+                const std::vector<std::size_t>& steps) const;
   void runBack(const Whole& whole) const;
   void checkSame(const std::vector<std::string>& expected,
                  const std::vector<std::string>& messages) const;

@@ -74,6 +74,8 @@ class ConnectionTable {
   // From now on nothing is received, until release(); what is sent leaves.
   void hold();
   void release();
+  // Whether detach() would take it now.
+  static bool canDetach(const TcpConnection& connection);
   // Takes it away from the program: nothing finds it, and nothing is called for
   // it, until it is taken back or forgotten. False: it cannot be handed over.
   bool detach(TcpConnection& connection);

@@ -29,6 +29,10 @@ void ConnectionTable::release() {
 
 // ---- Out
 
+bool ConnectionTable::canDetach(const TcpConnection& connection) {
+  return connection.canHandOver();
+}
+
 bool ConnectionTable::detach(TcpConnection& connection) {
   if (!connection.canHandOver()) return false;
   connection.detach();

@@ -111,7 +111,8 @@ std::pair<FileDescriptor, FileDescriptor> Channel::makePair() {
 Channel::Channel(EventInterface& loop, FileDescriptor fd,
                  ChannelHandler& handler)
     : loop_(loop), fd_(std::move(fd)), handler_(handler) {
-  loop_.add(fd_.get(), Interest::kRead, *this);
+  // Over execve(2) one may come whose other end has gone.
+  if (fd_) loop_.add(fd_.get(), Interest::kRead, *this);
 }
 
 Channel::~Channel() {
@@ -250,7 +251,7 @@ void Channel::Waiting::carry(Archive& archive) {
 
 void Channel::carry(Archive& archive) {
   archive(queue_, queuedBytes_, taken_, left_);
-  if (!queue_.empty()) watchFor(Interest::kReadWrite);
+  if (fd_ && !queue_.empty()) watchFor(Interest::kReadWrite);
 }
 
 void Channel::finish(std::chrono::milliseconds patience) {

@@ -111,7 +111,10 @@ void ImageCheck::read() {
 
 void ImageCheck::ended() {
   int raw = 0;
-  if (::waitpid(pid_, &raw, WNOHANG) != pid_) return;
+  const pid_t reaped = ::waitpid(pid_, &raw, WNOHANG);
+  if (reaped == 0) return;
+  // The program's own code has reaped it: how it ended is lost.
+  if (reaped < 0) raw = W_EXITCODE(kCannotRun, 0);
   loop_.del(pidfd_.get());
   pidfd_.reset();
   loop_.del(deadline_);

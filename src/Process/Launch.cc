@@ -49,7 +49,7 @@ std::string findOwn(const std::string& name) {
 }
 
 FileDescriptor openCode(const std::string& path) {
-  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  FileDescriptor fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!fd) {
     throw std::system_error(errno, std::generic_category(),
                             "cannot open " + path);
@@ -64,6 +64,11 @@ Launch::Launch(int argc, char** argv)
       directory_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)),
       image_(openCode(kSelf)),
       path_(findOwn(argc > 0 ? argv[0] : "")) {}
+
+void Launch::closeInChild() {
+  directory_.reset();
+  image_.reset();
+}
 
 FileDescriptor Launch::open() const { return openCode(path_); }
 

@@ -33,6 +33,9 @@ class Launch {
   // Whether that is another one than runs; false when there is none.
   bool isReplaced() const;
 
+  // In a child that does not become anything.
+  void closeInChild();
+
   // Becomes that image, with the arguments of this one and those behind them,
   // in the directory of the start. `variable` is "NAME=VALUE", for the
   // environment. Returns only when that fails, with errno.

@@ -211,7 +211,8 @@ void Programs::carry(Archive& archive) {
 void Programs::carrySlot(Archive& archive, Slot& slot) {
   archive(slot);
   bool isGuarded = slot.guard != nullptr;
-  bool isOpen = slot.channel != nullptr;
+  // One that the program has closed, or that was closed on it, is no more.
+  bool isOpen = slot.channel && slot.channel->fd() >= 0;
   archive(isGuarded, isOpen);
   if (isGuarded) carryGuard(archive, slot);
   if (archive.isReading()) {

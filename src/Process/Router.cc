@@ -130,16 +130,18 @@ void Router::Port::carry(Archive& archive) {
           ready, draining, isReported, waiting, incoming, stale, owed);
 }
 
-void Router::carry(Archive& archive) {
-  if (!archive.isReading()) {
-    // What it hears may have it write again: so much is enough for a moment,
-    // and what is beyond is a loop of its own making.
-    for (int i = 0; i < kLastTurns; ++i) {
-      mailbox_.deliverLocal();
-      handleOwn();
-    }
-    flush();
+void Router::settleOwn() {
+  // What it hears may have it write again: so much is enough for a moment, and
+  // what is beyond is a loop of its own making.
+  for (int i = 0; i < kLastTurns; ++i) {
+    mailbox_.deliverLocal();
+    handleOwn();
   }
+  flush();
+}
+
+void Router::carry(Archive& archive) {
+  if (!archive.isReading()) settleOwn();
   archive(epoch_, ports_, lines_);
   tasks_.carry(archive);
   leases_.carry(archive);

@@ -70,6 +70,9 @@ class Router final : private detail::Post, private detail::TaskBoardHandler {
   // The child's channel has taken what waited.
   void onProgress(pid_t pid);
 
+  // Now what else the end of this turn would bring: what the master has
+  // written.
+  void settleOwn();
   // Over execve(2), first of all with what this turn has brought; the children
   // are carried by the Supervisor, whose channels attach() ties to their ports.
   // False of isSettled(): questions that the master has been asked have no

@@ -120,6 +120,13 @@ int answerCheck(const std::vector<Worker*>& workers, const RunConfig& config) {
   return ExitCode::kSuccess;
 }
 
+// This code cannot follow the one before, which goes on.
+void leaveAgain(int argc, char** argv, const detail::Inheritance& inheritance,
+                const std::exception& why) {
+  inheritance.goBack(Launch(argc, argv),
+                     std::string("the new code: ") + why.what());
+}
+
 // This process was a master before, of older code.
 int follow(const std::vector<Worker*>& workers, const RunConfig& config,
            int argc, char** argv, Configuration* file,
@@ -129,8 +136,7 @@ int follow(const std::vector<Worker*>& workers, const RunConfig& config,
     check(workers, config);
     master.emplace(workers, config, file, Launch(argc, argv), inheritance);
   } catch (const std::exception& e) {
-    inheritance.goBack(Launch(argc, argv),
-                       std::string("the new code: ") + e.what());
+    leaveAgain(argc, argv, inheritance, e);
     return complain(config, e.what(), ExitCode::kFailure);
   }
   master->run();
@@ -172,6 +178,12 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
         RunConfig config) {
   initProcessTitle(argc, argv);
   RunConfig typed = config;
+  std::optional<detail::Inheritance> inheritance;
+  try {
+    inheritance = detail::Inheritance::take();
+  } catch (const std::exception& e) {
+    return complain(config, e.what(), ExitCode::kFailure);
+  }
   auto parsed = detail::parseCommandLine(argc, argv, typed);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
   auto& invocation = std::get<detail::Invocation>(parsed);
@@ -195,12 +207,14 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
   } catch (const std::invalid_argument& e) {
     // A bad address, number or file, an unknown protocol or event loop.
     detail::completeConfig(config, argv[0]);
+    if (inheritance) leaveAgain(argc, argv, *inheritance, e);
     return complain(config, e.what(), ExitCode::kBadUsage);
   } catch (const std::exception& e) {
+    if (inheritance) leaveAgain(argc, argv, *inheritance, e);
     return complain(config, e.what(), ExitCode::kFailure);
   }
   if (invocation.check) return answerCheck(workers, config);
-  if (auto inheritance = detail::Inheritance::take()) {
+  if (inheritance) {
     return follow(workers, config, argc, argv, file ? &*file : nullptr,
                   *inheritance);
   }

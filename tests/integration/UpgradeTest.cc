@@ -288,6 +288,19 @@ TEST_F(UpgradeTest, AProgramGoesOnAndIsHeardByTheNewCode) {
   EXPECT_EQ(all.back()[0], '2');
 }
 
+TEST_F(UpgradeTest, AProgramWhoseChannelIsClosedGoesOnWithout) {
+  start({"COUNTER=" BRIGADE_COMPANION " bad short",
+         "HEARD=" + folder.name() + "/heard"});
+  const auto row = [&] { return program.status().at("programs").at(0); };
+  ASSERT_TRUE(eventually([&] { return row().at("badMessages") == 1; }));
+  const json before = row();
+  install("2");
+  const Outcome outcome = program.command({"reload"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(row().at("pid"), before.at("pid"));
+  EXPECT_EQ(versions(), std::set<std::string>{"version=2"});
+}
+
 TEST_F(UpgradeTest, FiguresAndGenerationsGoOn) {
   start();
   for (int i = 0; i < 10; ++i) ask("echo x");
@@ -450,12 +463,48 @@ TEST_F(UpgradeTest, AWorkerThatDiesBesideItComesBackByTheNewCode) {
 
 TEST_F(UpgradeTest, AStopInTheMiddleStops) {
   start();
-  install("2");
-  std::thread upgrade([&] { program.command({"upgrade"}); });
-  const Outcome stop = program.command({"stop"});
-  EXPECT_EQ(stop.code, 0) << stop.err;
+  install("2 check-hang");
+  Outcome upgraded;
+  std::thread upgrade([&] { upgraded = program.command({"upgrade"}); });
+  EXPECT_TRUE(eventually(
+      [&] { return program.log().find("checking") != std::string::npos; }));
+  ::kill(program.masterPid(), SIGTERM);
   EXPECT_EQ(program.wait(), 0);
   upgrade.join();
+  EXPECT_EQ(upgraded.code, 1);
+  EXPECT_NE(upgraded.err.find("stopping"), std::string::npos) << upgraded.err;
+}
+
+TEST_F(UpgradeTest, SignalsThatComeWhileBadCodeIsLeftAgainAreNotLost) {
+  start();
+  install("2 adopt-throws");
+  for (int i = 0; i < 10; ++i) {
+    std::thread upgrade([&] { program.command({"upgrade"}); });
+    for (int n = 0; n < 50; ++n) ::kill(program.masterPid(), SIGUSR1);
+    upgrade.join();
+    ASSERT_TRUE(processExists(program.masterPid()));
+  }
+  EXPECT_EQ(versions(), std::set<std::string>{"version=1"});
+}
+
+TEST_F(UpgradeTest, WhatIsAskedWhileBadCodeTriesIsAnswered) {
+  start();
+  for (int i = 0; i < 5; ++i) {
+    install(std::to_string(i + 2) + " no-start-2");
+    std::vector<std::thread> askers;
+    askers.emplace_back(
+        [&] { EXPECT_EQ(program.command({"upgrade"}).code, 1); });
+    for (int n = 0; n < 3; ++n) {
+      askers.emplace_back([&] {
+        EXPECT_EQ(program.command({"status", "--json"}).code, 0);
+        program.command({"restart-worker", "1"});
+        EXPECT_EQ(program.command({"connections"}).code, 0);
+      });
+    }
+    for (std::thread& asker : askers) asker.join();
+  }
+  EXPECT_TRUE(eventually(
+      [&] { return versions() == std::set<std::string>{"version=1"}; }));
 }
 
 TEST_F(UpgradeTest, X02_WorkersLeaveWhenTheMasterIsKilledAfterIt) {

@@ -70,6 +70,8 @@ class CodecRun {
   }
 
   const CodecResult& result() const { return result_; }
+  // Of a packet that is not yet whole.
+  const std::string& left() const { return stream_; }
   // The length of each packet, in order.
   const std::vector<std::size_t>& packets() const { return packets_; }
   // The promise of ProtocolInterface.h that the codec broke; empty if none.

@@ -75,7 +75,7 @@ void Supervisor::carryChild(Archive& archive, std::unique_ptr<Child>& child) {
 void Supervisor::replaceThoseOf(unsigned image) {
   for (const auto& slot : slots_) {
     if (slot->current && slot->current->image() == image) {
-      slot->wantsRestart = true;
+      slot->wantsToRetire = true;
     }
   }
   replaceRetired();

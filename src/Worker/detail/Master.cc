@@ -421,6 +421,7 @@ void Master::stop(Grace grace) {
   }
   const bool first = done != nullptr;
   supervisor_->stop(grace, std::move(done));
+  if (first) upgrade_->cancel();
   if (first) programs_->stop([this] { onStopped(); });
 }
 

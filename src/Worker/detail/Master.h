@@ -106,12 +106,11 @@ class Master final : public SupervisorHandler,
 
   bool isStopping() const override { return supervisor_->stopping(); }
   bool isQuiet(bool patiently) const override;
+  void settle() override { router_->settleOwn(); }
   void leave(Heir& heir) override;
   void carry(Archive& archive) override;
   void replaceAll(Grace grace) override;
-  void replaceThoseOf(unsigned image) override {
-    supervisor_->replaceThoseOf(image);
-  }
+  void replaceThoseOf(unsigned image) override;
   void onUpgraded(const std::vector<std::uint64_t>& replies) override;
   void onUpgradeFailed(const std::vector<std::uint64_t>& replies,
                        const std::string& reason) override;

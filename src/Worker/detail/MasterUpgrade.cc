@@ -10,6 +10,20 @@
 #include "brigade/Worker/detail/Master.h"
 
 namespace brigade::detail {
+namespace {
+
+// What tells a Worker from others, whose names may be the same.
+std::map<std::string, Service*> byKey(std::deque<Service>& services) {
+  std::map<std::string, Service*> all;
+  for (Service& each : services) {
+    std::string key = each.name;
+    while (all.contains(key)) key += '+';
+    all.emplace(std::move(key), &each);
+  }
+  return all;
+}
+
+}  // namespace
 
 Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
                Configuration* file, Launch launch, Inheritance& inheritance)
@@ -26,18 +40,17 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
   upgrade_->setImage(heir.image);
   descriptors_ = heir.descriptors;
   note_ = heir.note;
-  watchSignals();
-  ::sigprocmask(SIG_SETMASK, &heir.signals, nullptr);
   prepare(workers);
-  for (Service& service : services_) {
-    const auto state = heir.states.find(service.name);
-    if (state != heir.states.end()) {
-      service.worker->onMasterAdopt(state->second);
-    }
-    service.count = heir.counts.at(service.name);
+  for (const auto& [key, service] : byKey(services_)) {
+    service->worker->onMasterAdopt(heir.states.at(key));
+    service->count = heir.counts.at(key);
   }
   makeSupervisor();
   makePrograms();
+  // Signals are blocked since before execve(2): whichever image goes on has
+  // them.
+  watchSignals();
+  ::sigprocmask(SIG_SETMASK, &heir.signals, nullptr);
   // What is taken from here on is not given back: nothing fails any more.
   carry(inheritance.archive());
   tellWorkers();
@@ -59,9 +72,9 @@ void Master::leave(Heir& heir) {
   heir.descriptors = descriptors_;
   ::sigprocmask(SIG_SETMASK, nullptr, &heir.signals);
   heir.note = note_;
-  for (Service& service : services_) {
-    heir.counts[service.name] = service.count;
-    heir.states[service.name] = service.worker->onMasterUpgrade();
+  for (const auto& [key, service] : byKey(services_)) {
+    heir.counts[key] = service->count;
+    heir.states[key] = service->worker->onMasterUpgrade();
   }
 }
 
@@ -84,20 +97,12 @@ void Master::carry(Archive& archive) {
 // Workers are told apart by their names: the new code may have them in another
 // order.
 void Master::carryServices(Archive& archive) {
-  std::vector<unsigned> groups;
-  auto size = static_cast<std::uint32_t>(services_.size());
-  archive(size);
-  for (std::uint32_t i = 0; i < size; ++i) {
-    std::string name = archive.isReading() ? "" : services_[i].name;
-    archive(name);
-    const auto found =
-        std::find_if(services_.begin(), services_.end(),
-                     [&](const Service& each) { return each.name == name; });
-    if (found == services_.end()) {
-      throw BadArchive("there is no worker " + name + " any more");
-    }
-    archive(*found);
-    groups.push_back(found->group);
+  std::vector<unsigned> groups(services_.size());
+  for (const auto& [key, service] : byKey(services_)) {
+    unsigned group = service->group;
+    archive(group);
+    groups.at(group) = service->group;
+    archive(*service);
   }
   supervisor_->carry(archive, groups);
 }
@@ -143,6 +148,19 @@ void Master::replaceAll(Grace grace) {
   supervisor_->reload(grace, [this](bool ok, std::string_view reason) {
     upgrade_->replaced(ok, std::string(reason));
   });
+}
+
+// The code that has failed may have had another number of processes.
+void Master::replaceThoseOf(unsigned image) {
+  const bool isSame =
+      std::all_of(services_.begin(), services_.end(), [](const auto& service) {
+        return service.wantedCount() == service.count;
+      });
+  if (isSame) {
+    supervisor_->replaceThoseOf(image);
+  } else {
+    supervisor_->reload(Grace::kFast, {});
+  }
 }
 
 void Master::onUpgraded(const std::vector<std::uint64_t>& replies) {

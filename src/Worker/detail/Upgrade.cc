@@ -26,6 +26,8 @@ constexpr seconds kAnswers{1};
 // And so long everything else: a start, a drain, a reload that is under way.
 constexpr seconds kPatience{60};
 
+constexpr const char* kStopping = "the program is stopping";
+
 // Nothing but what is carried over stays open: neither is what the program has
 // opened in the master and not marked.
 void closeOthers() {
@@ -53,15 +55,23 @@ Upgrade::~Upgrade() { loop_.del(looks_); }
 
 void Upgrade::closeInChild() {
   if (check_) check_->closeInChild();
+  launch_.closeInChild();
+  candidate_.reset();
+  previous_.reset();
 }
 
 void Upgrade::ask(Grace grace, std::uint64_t reply) {
   std::optional<Wish>& wish = wish_ ? next_ : wish_;
   const bool isFirst = !wish_;
-  if (!wish) wish.emplace();
+  if (!wish) wish = Wish{grace, {}};
   wish->grace = grace;
   if (reply != 0) wish->replies.push_back(reply);
   if (isFirst) begin();
+}
+
+void Upgrade::cancel() {
+  check_.reset();
+  if (wish_) fail(kStopping);
 }
 
 // ---- In the code before
@@ -104,12 +114,25 @@ void Upgrade::await() {
 void Upgrade::tryToBecome() {
   const Clock::duration waited = Clock::now() - accepted_;
   if (handler_.isStopping()) {
-    fail("the program is stopping");
+    fail(kStopping);
   } else if (handler_.isQuiet(waited < kAnswers)) {
     loop_.del(std::exchange(looks_, {}));
-    become(candidate_.get(), "");
-  } else if (waited > kPatience) {
+    // Behind what this turn has put off.
+    loop_.defer([this] { becomeNow(); });
+  } else if (waited > kPatience && failure_.empty()) {
     fail("something else is under way still");
+  }
+}
+
+void Upgrade::becomeNow() {
+  if (!wish_) return;
+  handler_.settle();
+  if (!handler_.isQuiet(false)) {
+    await();
+  } else if (failure_.empty()) {
+    become(candidate_.get(), "");
+  } else {
+    become(previous_.get(), failure_);
   }
 }
 
@@ -183,7 +206,9 @@ void Upgrade::replaced(bool ok, const std::string& reason) {
     fail(reason);
   } else {
     log(LogLevel::kError, "upgrade: " + reason + ": back to the code before");
-    become(previous_.get(), reason);
+    failure_ = reason;
+    accepted_ = Clock::now();
+    await();
   }
 }
 
@@ -203,13 +228,18 @@ void Upgrade::finish() {
 
 void Upgrade::fail(const std::string& reason) {
   loop_.del(std::exchange(looks_, {}));
+  failure_.clear();
   previous_.reset();
   candidate_.reset();
   const Wish failed = *std::exchange(wish_, std::nullopt);
   handler_.onUpgradeFailed(failed.replies, reason);
   if (!next_) return;
   wish_ = std::exchange(next_, std::nullopt);
-  begin();
+  if (handler_.isStopping()) {
+    fail(kStopping);
+  } else {
+    begin();
+  }
 }
 
 }  // namespace brigade::detail

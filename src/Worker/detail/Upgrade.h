@@ -37,6 +37,8 @@ class UpgradeHandler {
   // Nothing is half done. `patiently`: nor does anybody wait for an answer of
   // the program's own.
   virtual bool isQuiet(bool patiently) const = 0;
+  // What waits for the end of this turn is done now.
+  virtual void settle() = 0;
   // All but what is Upgrade's own.
   virtual void leave(Heir& heir) = 0;
   virtual void carry(Archive& archive) = 0;
@@ -74,6 +76,9 @@ class Upgrade {
   // `reply` is told of with the result; 0: nobody.
   void ask(Grace grace, std::uint64_t reply);
 
+  // The program stops: there is no upgrade any more.
+  void cancel();
+
   // In a process that has inherited, once everything is taken over.
   void resume(Inheritance& inheritance);
   // All worker processes are replaced, or one could not be.
@@ -84,14 +89,15 @@ class Upgrade {
 
  private:
   struct Wish {
-    Grace grace = Grace::kFast;
-    std::vector<std::uint64_t> replies = {};
+    Grace grace;
+    std::vector<std::uint64_t> replies;
   };
 
   void begin();
   void checked(std::string_view reason, std::string_view output);
   void await();
   void tryToBecome();
+  void becomeNow();
   void become(int image, const std::string& failure);
   void finish();
   void fail(const std::string& reason);
@@ -107,6 +113,7 @@ class Upgrade {
   std::unique_ptr<ImageCheck> check_;
   FileDescriptor candidate_;  // the code that is checked
   FileDescriptor previous_;   // the code before, until this one is proved
+  std::string failure_;       // of this code: it goes back, for that reason
   TimerId looks_{};           // for the moment when nothing is half done
   Clock::time_point accepted_{};
 };

@@ -76,6 +76,7 @@ void WorkerProcess::giveConnections() {
   if (!giver_ || giver_->isDone()) return;
   std::vector<HandoverGiver::Item> items;
   table_->forEach([&](TcpConnection& connection) {
+    if (!ConnectionTable::canDetach(connection)) return;
     try {
       std::optional<std::string> content = worker_.saveConnection(connection);
       if (!content) return;
