@@ -192,7 +192,12 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
     if (typed.configFile.empty()) {
       config = std::move(typed);
     } else {
-      file.emplace(absolute(typed.configFile), workers);
+      const std::string path = absolute(typed.configFile);
+      if (inheritance && !inheritance->heir().failure.empty()) {
+        file.emplace(path, workers, inheritance->heir().configText);
+      } else {
+        file.emplace(path, workers);
+      }
       file->apply(config);
       // Once more, over what the file says.
       detail::parseCommandLine(argc, argv, config);

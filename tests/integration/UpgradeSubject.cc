@@ -15,9 +15,10 @@
 //   spread TEXT | heard              a letter to all workers, and all had here
 //
 // FAULT: check-exit, check-crash, check-hang, no-start, no-start-2 (of worker
-// 2), master-throws, adopt-throws, other-address, other-worker, no-brigade.
-// From the environment: COUNTER, a command line whose messages are appended to
-// the file HEARD, "VERSION DATA" each; ADDRESS; HANDOVER=yes.
+// 2), master-throws, adopt-throws, spoils-config (the file CONFIG, then
+// throws), other-address, other-worker, no-brigade. From the environment:
+// COUNTER, a command line whose messages are appended to the file HEARD,
+// "VERSION DATA" each; ADDRESS; HANDOVER=yes.
 
 #include <brigade/brigade.h>
 #include <poll.h>
@@ -82,6 +83,10 @@ class Front : public brigade::Worker {
 
   void onMasterStart() override {
     if (code_.fault == "master-throws") throw std::runtime_error("a bad start");
+    if (code_.fault == "spoils-config") {
+      std::ofstream(variable("CONFIG")) << "unknown = 1\n";
+      throw std::runtime_error("a bad start");
+    }
     messenger().on("tell", [this](const Letter& letter) {
       told_ += std::string(letter.data) + " ";
       if (letter.data != "release") return;

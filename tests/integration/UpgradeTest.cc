@@ -403,6 +403,26 @@ TEST_F(UpgradeTest, AFileThatIsNoProgramIsRefused) {
   EXPECT_EQ(program.command({"reload"}).code, 0);
 }
 
+TEST_F(UpgradeTest, OnTheWayBackTheOldCodeHasTheConfigurationThatItTook) {
+  const std::string config = folder.name() + "/server.toml";
+  std::ofstream(config) << "[worker.front]\ncount = 3\n";
+  start({"CONFIG=" + config}, {"--config", config});
+  EXPECT_EQ(program.workerPids().size(), 3u);
+  install("2 spoils-config");
+  const Outcome outcome = program.command({"reload"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find("a bad start"), std::string::npos) << outcome.err;
+  EXPECT_EQ(versions(), std::set<std::string>{"version=1"});
+  EXPECT_EQ(program.workerPids().size(), 3u);
+  // What is wrong with it now is said when it is asked for.
+  install("3");
+  EXPECT_NE(program.command({"reload"}).err.find("unknown"), std::string::npos);
+  std::ofstream(config) << "[worker.front]\ncount = 2\n";
+  EXPECT_EQ(program.command({"reload"}).code, 0);
+  EXPECT_EQ(versions(), std::set<std::string>{"version=3"});
+  EXPECT_TRUE(eventually([&] { return program.workerPids().size() == 2; }));
+}
+
 // ---- At a bad moment
 
 TEST_F(UpgradeTest, DuringAReloadItWaitsForItsEnd) {

@@ -103,10 +103,14 @@ void ConfigFile::refuse(std::size_t line, const std::string& what) const {
                       printable(what));
 }
 
-ConfigFile::ConfigFile(const std::string& path) : path_(path) {
+ConfigFile::ConfigFile(const std::string& path)
+    : ConfigFile(path, read(path)) {}
+
+ConfigFile::ConfigFile(const std::string& path, std::string text)
+    : path_(path), text_(std::move(text)) {
   toml::table root;
   try {
-    root = toml::parse(read(path), std::string_view(path));
+    root = toml::parse(text_, std::string_view(path));
   } catch (const toml::parse_error& error) {
     refuse(error.source().begin.line, std::string(error.description()));
   }

@@ -40,8 +40,11 @@ class ConfigFile {
   // Throws BadConfigFile when it cannot be read, is no TOML, or has a section
   // that nobody reads or a value that is a list or a date.
   explicit ConfigFile(const std::string& path);
+  // What it held when it was read before.
+  ConfigFile(const std::string& path, std::string text);
 
   const std::string& path() const { return path_; }
+  const std::string& text() const { return text_; }
   // "logLevel", "backoff.first".
   const Section& program() const { return program_; }
   // By the name of the Worker; empty: the first.
@@ -56,6 +59,7 @@ class ConfigFile {
 
  private:
   std::string path_;
+  std::string text_;
   Section program_;
   std::map<std::string, WorkerSection> workers_;
   Section app_;

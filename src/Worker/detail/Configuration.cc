@@ -46,11 +46,18 @@ std::string sectionOf(const std::string& name) {
 
 Configuration::Configuration(const std::string& path,
                              std::vector<Worker*> workers)
-    : path_(path), workers_(std::move(workers)), file_(readFile()) {}
+    : path_(path),
+      workers_(std::move(workers)),
+      file_(checked(ConfigFile(path))) {}
+
+Configuration::Configuration(const std::string& path,
+                             std::vector<Worker*> workers, std::string text)
+    : path_(path),
+      workers_(std::move(workers)),
+      file_(checked(ConfigFile(path, std::move(text)))) {}
 
 // Puts all of it into what is thrown away, to see whether it can be.
-ConfigFile Configuration::readFile() const {
-  ConfigFile file(path_);
+ConfigFile Configuration::checked(ConfigFile file) const {
   RunConfig config;
   for (const auto& [key, value] : file.program()) {
     put(config, file, key, value, "");
@@ -112,10 +119,10 @@ void Configuration::takeApp() {
   for (Worker* const worker : workers_) worker->app_ = app;
 }
 
-void Configuration::check() const { readFile(); }
+void Configuration::check() const { checked(ConfigFile(path_)); }
 
 std::vector<std::string> Configuration::reread() {
-  const ConfigFile before = std::exchange(file_, readFile());
+  const ConfigFile before = std::exchange(file_, checked(ConfigFile(path_)));
   const auto valuesIn = [](const ConfigFile& file, const std::string& name) {
     const auto found = file.workers().find(name);
     return found == file.workers().end() ? ConfigFile::Section()

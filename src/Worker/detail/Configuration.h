@@ -28,6 +28,12 @@ class Configuration {
   // Throws BadConfigFile: the file is wrong in itself, or names what is not
   // there.
   Configuration(const std::string& path, std::vector<Worker*> workers);
+  // The same of what the file held before: it may have changed.
+  Configuration(const std::string& path, std::vector<Worker*> workers,
+                std::string text);
+
+  // What the file held when it was taken last.
+  const std::string& text() const { return file_.text(); }
 
   // Puts everything in.
   void apply(RunConfig& config);
@@ -40,7 +46,7 @@ class Configuration {
   std::vector<std::string> reread();
 
  private:
-  ConfigFile readFile() const;
+  ConfigFile checked(ConfigFile file) const;
   Worker& find(const std::string& name, const ConfigFile& file,
                std::size_t line) const;
   void update(Worker& worker, const ConfigFile::Section& before,

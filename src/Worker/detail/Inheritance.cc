@@ -117,7 +117,7 @@ void Heir::carry(Archive& archive) {
   archive(mask);
   std::memcpy(&signals, mask.data(), std::min(mask.size(), sizeof signals));
   archive(note, upgrades, isGraceful, replies, isAskedAgain, nextReplies,
-          failure, failedImage, counts, states);
+          failure, failedImage, configText, counts, states);
 }
 
 Inheritance::Inheritance(std::string bytes)

@@ -57,6 +57,9 @@ struct Heir {
   // Why the image before this one was left again, or empty; and its number.
   std::string failure;
   unsigned failedImage = 0;
+  // What the configuration file of the image before held when that took it: on
+  // the way back it may be one for newer code.
+  std::string configText;
   // Processes of each Worker, and what its onMasterUpgrade() has returned.
   std::map<std::string, unsigned> counts;
   std::map<std::string, std::string> states;

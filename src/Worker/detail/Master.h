@@ -178,6 +178,7 @@ class Master final : public SupervisorHandler,
 
   RunConfig config_;
   Daemon* daemon_;
+  std::string configTextBefore_;  // of the image before this one
   Configuration* file_;
   std::unique_ptr<EventInterface> loop_;
   std::unique_ptr<PidFile> pidFile_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/Configuration.h"
 #include "brigade/Worker/detail/Master.h"
 
 namespace brigade::detail {
@@ -40,6 +41,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
   upgrade_->setImage(heir.image);
   descriptors_ = heir.descriptors;
   note_ = heir.note;
+  configTextBefore_ = heir.configText;
   prepare(workers);
   for (const auto& [key, service] : byKey(services_)) {
     service->worker->onMasterAdopt(heir.states.at(key));
@@ -72,6 +74,11 @@ void Master::leave(Heir& heir) {
   heir.descriptors = descriptors_;
   ::sigprocmask(SIG_SETMASK, nullptr, &heir.signals);
   heir.note = note_;
+  if (!heir.failure.empty()) {
+    heir.configText = configTextBefore_;
+  } else if (file_ != nullptr) {
+    heir.configText = file_->text();
+  }
   for (const auto& [key, service] : byKey(services_)) {
     heir.counts[key] = service->count;
     heir.states[key] = service->worker->onMasterUpgrade();
