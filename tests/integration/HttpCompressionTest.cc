@@ -174,10 +174,10 @@ TEST_F(HttpCompressionTest, APieceCanBeReadAtOnceAlsoWhenMoreFollow) {
 TEST_F(HttpCompressionTest, AnAnswerInPiecesWaitsForASlowReader) {
   start({"GZIP=yes", "MAX_SEND=32768"});
   ask(get("/text-noise/1000000"));
-  const std::size_t before = residentBytes(subject_.workerPid(1));
+  const std::size_t before = memoryBytes(subject_.workerPid(1));
   ASSERT_TRUE(wire_->send(get("/text-noise/20000000")));
   EXPECT_TRUE(eventually([&] { return waiting() > 0; }));
-  EXPECT_LT(residentBytes(subject_.workerPid(1)), before + (2 << 20));
+  EXPECT_LT(memoryBytes(subject_.workerPid(1)), before + (2 << 20));
   const auto answer = nextAnswer(*wire_);
   ASSERT_TRUE(answer);
   const std::string all = unpacked(answer->body);
@@ -248,14 +248,14 @@ TEST_F(HttpCompressionTest, EventsAreNot) {
 TEST_F(HttpCompressionTest, AnIdleConnectionHasNoStream) {
   start();
   ask(get("/text-pieces/10"));
-  const std::size_t before = residentBytes(subject_.workerPid(1));
+  const std::size_t before = memoryBytes(subject_.workerPid(1));
   std::vector<std::unique_ptr<Wire>> idle;
   for (int i = 0; i < 200; ++i) {
     idle.push_back(
         std::exchange(wire_, std::make_unique<Wire>(Wire(subject_.port()))));
     expectPacked(ask(get("/text-pieces/100")), repeated(100));
   }
-  EXPECT_LT(residentBytes(subject_.workerPid(1)), before + (4 << 20));
+  EXPECT_LT(memoryBytes(subject_.workerPid(1)), before + (4 << 20));
 }
 
 TEST_F(HttpCompressionTest, CurlUnpacksIt) {

@@ -351,14 +351,14 @@ TEST_F(HttpFileTest, W13_ALargeOneReachesASlowReaderWholeAndTakesNoMemory) {
     content[i] = static_cast<char>('a' + i / 1000 % 26);
   }
   write("large", content);
-  const std::size_t before = residentBytes(subject_.workerPid(1));
+  const std::size_t before = memoryBytes(subject_.workerPid(1));
   ASSERT_TRUE(wire_->send(get("/file/large") + get("/")));
   ASSERT_TRUE(wire_->receiveAtLeast(1));
   // Others are served while it waits.
   Wire other = connect();
   ASSERT_TRUE(other.send(get("/")));
   EXPECT_EQ(nextAnswer(other).value_or(HttpAnswer()).body, "hello");
-  EXPECT_LT(residentBytes(subject_.workerPid(1)), before + (1 << 20));
+  EXPECT_LT(memoryBytes(subject_.workerPid(1)), before + (1 << 20));
   EXPECT_TRUE(ask("").body == content);
   EXPECT_EQ(ask("").body, "hello");
   EXPECT_EQ(outcome(get("/file/digits.txt")), "200 0123456789");

@@ -101,7 +101,7 @@ class HttpFixture : public ::testing::Test {
     return sum;
   }
 
-  std::size_t resident() { return residentBytes(subject_.workerPid(1)); }
+  std::size_t memory() { return memoryBytes(subject_.workerPid(1)); }
 
   Program subject_{BRIGADE_HTTP_SUBJECT};
   std::unique_ptr<Wire> wire_;

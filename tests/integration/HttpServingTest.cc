@@ -226,13 +226,13 @@ TEST_F(HttpServingTest, AStreamedBodyCostsNoMemory) {
   start();
   EXPECT_EQ(ask(post("/count", "abc")),
             "200 3");  // though it came with its head
-  const std::size_t before = resident();
+  const std::size_t before = memory();
   const std::string piece(1 << 20, 'b');
   send(postHead("/count", "Transfer-Encoding: chunked\r\n"));
   for (int i = 0; i < 32; ++i) send(chunk(piece));
   send("0\r\n\r\n");
   EXPECT_EQ(answer(), "200 33554432");
-  EXPECT_LT(resident(), before + (4 << 20));
+  EXPECT_LT(memory(), before + (4 << 20));
 }
 
 TEST_F(HttpServingTest, WhatFollowsAnEarlyAnswerIsNoRequest) {
@@ -255,7 +255,7 @@ TEST_F(HttpServingTest, AClientThatDoesNotReadCostsNoMemory) {
   // Without a sanitizer's store of what was freed.
   start({"ASAN_OPTIONS=quarantine_size_mb=0"});
   EXPECT_EQ(ask(get("/")), "200 hello");
-  const std::size_t before = resident();
+  const std::size_t before = memory();
   std::string requests;
   for (int i = 0; i < 500; ++i) requests += get("/big/100000");
   auto sender =
@@ -263,7 +263,7 @@ TEST_F(HttpServingTest, AClientThatDoesNotReadCostsNoMemory) {
   // An answer that waits is where the server stops reading.
   EXPECT_TRUE(eventually([&] { return waiting() > 0; }));
   EXPECT_LT(total("messages"), 500u);
-  EXPECT_LT(resident(), before + (8 << 20));
+  EXPECT_LT(memory(), before + (8 << 20));
   for (int i = 0; i < 500; ++i) {
     ASSERT_EQ(answer().size(), 100004u) << i;
   }
@@ -276,13 +276,13 @@ TEST_F(HttpServingTest, StreamedAnswersToASlowReaderAreWhole) {
   // Without a sanitizer's store of what was freed.
   start({"MAX_SEND=32768", "ASAN_OPTIONS=quarantine_size_mb=0"});
   EXPECT_EQ(ask(get("/stream/1000000")).size(), 1000004u);
-  const std::size_t before = resident();
+  const std::size_t before = memory();
   send(get("/stream/20000000") + get("/") + get("/stream/20000000") + get("/"));
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(answer().size(), 20000004u);
     EXPECT_EQ(answer(), "200 hello");
   }
-  EXPECT_LT(resident(), before + (2 << 20));
+  EXPECT_LT(memory(), before + (2 << 20));
 }
 
 TEST_F(HttpServingTest, TwoHundredClientsKeepTheirConnections) {

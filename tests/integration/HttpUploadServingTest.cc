@@ -65,17 +65,17 @@ TEST_F(HttpUploadServingTest, ALargeUploadCostsAWorkerLessThan4MiB) {
   Wire wire = connect();
   ASSERT_TRUE(wire.send(uploadOf(kMiB) + std::string(kMiB, 'x') + kPartEnd));
   ASSERT_TRUE(answer(wire).starts_with("200 f\tlarge\t1048576\t"));
-  const std::size_t before = residentBytes(pid_);
+  const std::size_t before = memoryBytes(pid_);
   std::size_t most = 0;
   ASSERT_TRUE(wire.send(uploadOf(128 * kMiB)));
   const std::string piece(kMiB, 'x');
   for (int i = 0; i < 128; ++i) {
     ASSERT_TRUE(wire.send(piece));
-    if (i % 8 == 7) most = std::max(most, residentBytes(pid_));
+    if (i % 8 == 7) most = std::max(most, memoryBytes(pid_));
   }
   ASSERT_TRUE(wire.send(kPartEnd));
   EXPECT_TRUE(answer(wire).starts_with("200 f\tlarge\t134217728\t"));
-  most = std::max(most, residentBytes(pid_));
+  most = std::max(most, memoryBytes(pid_));
   EXPECT_LT(most, before + 4 * kMiB);
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }

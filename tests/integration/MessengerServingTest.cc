@@ -110,7 +110,7 @@ TEST_F(MessengerServing,
 TEST_F(MessengerServing, C04_X04_AStoppedWorkerCostsTheOthersNothing) {
   start(4);
   const pid_t stopped = killWorker(2, SIGSTOP);
-  const std::size_t before = residentBytes(program.masterPid());
+  const std::size_t before = memoryBytes(program.masterPid());
   // More than the sockets take, several times.
   std::size_t taken = 0;
   for (int i = 0; i < 20; ++i) {
@@ -124,7 +124,7 @@ TEST_F(MessengerServing, C04_X04_AStoppedWorkerCostsTheOthersNothing) {
   }
   EXPECT_GT(taken, 0u);
   EXPECT_LT(taken, 100'000u) << "past its window send() says full";
-  EXPECT_LT(residentBytes(program.masterPid()), before + 8 * 1024 * 1024);
+  EXPECT_LT(memoryBytes(program.masterPid()), before + 8 * 1024 * 1024);
   EXPECT_EQ(ask(1, "to 2 e x"), "full");
   EXPECT_EQ(ask(3, "broadcast e news"), "4") << "its own window is open";
   EXPECT_TRUE(eventually([&] { return ask(4, "got e") == "1 from 3: news"; }));
@@ -202,9 +202,9 @@ TEST_F(MessengerServing, T12_ManyMapsLeaveNothingInTheMaster) {
     }
   };
   maps(8000);
-  const std::size_t before = residentBytes(program.masterPid());
+  const std::size_t before = memoryBytes(program.masterPid());
   maps(8000);
-  EXPECT_LE(residentBytes(program.masterPid()), before + 256 * 1024);
+  EXPECT_LE(memoryBytes(program.masterPid()), before + 256 * 1024);
 }
 
 TEST_F(MessengerServing, T13_LargeAnswersArriveWholeAndLeaveNoMemfd) {
@@ -232,7 +232,7 @@ TEST_F(MessengerServing, T13_LargeAnswersArriveWholeAndLeaveNoMemfd) {
   for (const pid_t pid : program.workerPids()) {
     EXPECT_TRUE(eventually([&] { return memfds(pid) == 0; })) << pid;
   }
-  EXPECT_LT(residentBytes(program.masterPid()), 64u * 1024 * 1024)
+  EXPECT_LT(memoryBytes(program.masterPid()), 64u * 1024 * 1024)
       << "the master carries descriptors, not bytes";
 }
 

@@ -143,7 +143,7 @@ TEST_F(WebSocketCompressionTest, W10_WrongUsesCloseTheConnection) {
   Wire first = agree("permessage-deflate");
   zlib.forget();
   EXPECT_EQ(echo(first, zlib, "warm"), "warm");
-  const std::size_t before = resident();
+  const std::size_t before = memory();
   for (const auto& [name, bytes, event] : cases) {
     SCOPED_TRACE("RFC "s + name);
     Wire wire = agree("permessage-deflate");
@@ -151,7 +151,7 @@ TEST_F(WebSocketCompressionTest, W10_WrongUsesCloseTheConnection) {
     EXPECT_EQ(nextEvent(wire), event);
     EXPECT_TRUE(wire.isClosed());
   }
-  EXPECT_LT(resident(), before + (2 << 20));
+  EXPECT_LT(memory(), before + (2 << 20));
 }
 
 TEST_F(WebSocketCompressionTest, InvalidOffersAreDeclined) {

@@ -51,7 +51,7 @@ class WebSocketFixture : public ::testing::Test {
     EXPECT_EQ(ask(wire, "served"), "text served");
   }
 
-  std::size_t resident() { return residentBytes(subject_.workerPid(1)); }
+  std::size_t memory() { return memoryBytes(subject_.workerPid(1)); }
 
   Program subject_{BRIGADE_HTTP_SUBJECT};
 };

@@ -341,12 +341,12 @@ TEST_F(WebSocketServingTest, AHundredSubscribersGetTheSameInOrder) {
 TEST_F(WebSocketServingTest, MessagesAreDroppedAndControlFramesAreNot) {
   start({"MAX_SEND=65536"});
   Wire wire = open();
-  const std::size_t before = resident();
+  const std::size_t before = memory();
   wire.send(clientFrame(kText, "big 1000000 40"));
   wire.send(clientFrame(kPing, "behind it"));
   ASSERT_TRUE(eventually(
       [&] { return subject_.status().at("totals").at("sendFailures") > 0; }));
-  EXPECT_LT(resident(), before + (8 << 20));
+  EXPECT_LT(memory(), before + (8 << 20));
   unsigned whole = 0;
   std::string event;
   while ((event = nextEvent(wire)).starts_with("binary ")) {

@@ -252,12 +252,23 @@ double cpuSeconds(pid_t pid) {
   return nanoseconds / 1e9;
 }
 
-std::size_t residentBytes(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
-  std::size_t size = 0;
-  std::size_t pages = 0;
-  file >> size >> pages;
-  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+std::size_t memoryBytes(pid_t pid) {
+  // The kernel walks the pages for it; the counters of statm run behind by
+  // some pages for every processor (proc(5)).
+  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  std::size_t kilobytes = 0;
+  bool found = false;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::size_t amount = 0;
+    words >> name >> amount;
+    if (name != "Anonymous:" && name != "Pss_Shmem:") continue;
+    kilobytes += amount;
+    found = true;
+  }
+  EXPECT_TRUE(found) << "no memory of process " << pid << " to be read";
+  return kilobytes * 1024;
 }
 
 std::size_t descriptorCount(pid_t pid) {

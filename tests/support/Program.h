@@ -82,7 +82,10 @@ bool processExists(pid_t pid);
 std::vector<pid_t> childrenOf(pid_t pid);
 // User and system time so far.
 double cpuSeconds(pid_t pid);
-std::size_t residentBytes(pid_t pid);
+// Memory the process has taken: anonymous pages and its share of shared
+// ones. Pages of files are not in it: they come as code runs for the first
+// time, which says nothing of what a connection costs.
+std::size_t memoryBytes(pid_t pid);
 std::size_t descriptorCount(pid_t pid);
 
 }  // namespace brigade::test
