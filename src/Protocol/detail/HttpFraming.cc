@@ -7,8 +7,7 @@
 namespace brigade::detail {
 namespace {
 
-HttpRefusal checkHost(std::span<const HttpHeader> headers, const HttpSeen& seen,
-                      unsigned minorVersion) {
+HttpRefusal checkHost(const HttpSeen& seen, unsigned minorVersion) {
   if (seen.plainHost) return {};
   const HttpSeen::Field& host = seen.host;
   if (host.count > 1) return {400, "more than one Host (RFC 9112, 3.2)"};
@@ -16,7 +15,7 @@ HttpRefusal checkHost(std::span<const HttpHeader> headers, const HttpSeen& seen,
     if (minorVersion == 0) return {};
     return {400, "no Host (RFC 9112, 3.2)"};
   }
-  if (!isAuthority(headers[host.first].value)) {
+  if (!isAuthority(host.first->value)) {
     return {400, "Host is no host and port (RFC 9110, 7.2)"};
   }
   return {};
@@ -41,12 +40,11 @@ HttpRefusal readLength(std::string_view text, std::uint64_t& length) {
 
 // Calls `take` with each field line of that name.
 template <typename Take>
-void eachLine(std::span<const HttpHeader> headers, const HttpSeen::Field& field,
-              std::string_view name, Take take) {
-  std::uint32_t left = field.count;
-  for (std::size_t at = field.first; left > 0; ++at) {
-    if (at != field.first && !sameName(headers[at].name, name)) continue;
-    take(headers[at].value);
+void eachLine(const HttpSeen::Field& field, std::string_view name, Take take) {
+  std::size_t left = field.count;
+  for (const HttpHeader* at = field.first; left > 0; ++at) {
+    if (at != field.first && !sameName(at->name, name)) continue;
+    take(at->value);
     --left;
   }
 }
@@ -72,10 +70,9 @@ struct Codings {
   }
 };
 
-HttpRefusal checkCodings(std::span<const HttpHeader> headers,
-                         const HttpSeen::Field& field) {
+HttpRefusal checkCodings(const HttpSeen::Field& field) {
   Codings codings;
-  eachLine(headers, field, "transfer-encoding",
+  eachLine(field, "transfer-encoding",
            [&](std::string_view line) { codings.take(line); });
   if (codings.malformed) {
     return {400, "Transfer-Encoding names no coding (RFC 9112, 6.1)"};
@@ -103,13 +100,12 @@ HttpRefusal HttpFraming::readBody(const HttpSeen& seen, HttpRequest& request) {
       return {400, "Transfer-Encoding in HTTP/1.0 (RFC 9112, 6.1)"};
     }
     request.isChunked_ = true;
-    return checkCodings(request.headers(), seen.transferEncoding);
+    return checkCodings(seen.transferEncoding);
   }
   if (seen.contentLength.count > 1) {
     return {400, "more than one Content-Length (RFC 9112, 6.3)"};
   }
-  return readLength(request.headers()[seen.contentLength.first].value,
-                    request.contentLength_);
+  return readLength(seen.contentLength.first->value, request.contentLength_);
 }
 
 void HttpFraming::readConnection(const HttpSeen::Field& field,
@@ -117,7 +113,7 @@ void HttpFraming::readConnection(const HttpSeen::Field& field,
   bool close = false;
   bool keepAlive = false;
   bool upgrade = false;
-  eachLine(request.headers(), field, "connection", [&](std::string_view line) {
+  eachLine(field, "connection", [&](std::string_view line) {
     while (!line.empty()) {
       const std::string_view option = nextElement(line, ',');
       close = close || sameName(option, "close");
@@ -134,8 +130,7 @@ HttpRefusal HttpFraming::readExpect(const HttpSeen::Field& field,
                                     HttpRequest& request) {
   // HTTP/1.0 has no expectations: RFC 9110, 10.1.1.
   if (request.minorVersion_ == 0) return {};
-  if (field.count > 1 ||
-      !sameName(request.headers()[field.first].value, "100-continue")) {
+  if (field.count > 1 || !sameName(field.first->value, "100-continue")) {
     return {417, "an expectation that is not known (RFC 9110, 10.1.1)"};
   }
   request.expectsContinue_ = true;
@@ -144,8 +139,7 @@ HttpRefusal HttpFraming::readExpect(const HttpSeen::Field& field,
 
 HttpRefusal HttpFraming::readFields(const HttpSeen& seen,
                                     HttpRequest& request) {
-  if (const auto refusal =
-          checkHost(request.headers(), seen, request.minorVersion_)) {
+  if (const auto refusal = checkHost(seen, request.minorVersion_)) {
     return refusal;
   }
   if (seen.contentLength.count + seen.transferEncoding.count > 0) {

@@ -55,8 +55,8 @@ inline bool isName(const char* token, const char (&lowerCase)[Size]) {
 class HttpSeen {
  public:
   struct Field {
-    std::uint32_t first = 0;
-    std::uint32_t count = 0;
+    const HttpHeader* first = nullptr;
+    std::size_t count = 0;
   };
   Field host, contentLength, transferEncoding, connection, expect;
   bool plainHost = false;  // Host is known to be valid
@@ -67,32 +67,32 @@ class HttpSeen {
                          connection.count | expect.count) == 0;
   }
 
-  void note(std::string_view name, std::size_t index) {
-    if (name.size() < 32 && ((kLengths >> name.size()) & 1) != 0) {
-      noteKnown(name, index);
-    }
+  void note(const HttpHeader& header) {
+    const std::size_t size = header.name.size();
+    if (size < 32 && ((kLengths >> size) & 1) != 0) noteKnown(header);
   }
 
  private:
   static constexpr std::uint32_t kLengths =
       1U << 4 | 1U << 6 | 1U << 10 | 1U << 14 | 1U << 17;
 
-  static void add(Field& field, std::size_t index) {
-    if (field.count++ == 0) field.first = static_cast<std::uint32_t>(index);
+  static void add(Field& field, const HttpHeader& header) {
+    if (field.count++ == 0) field.first = &header;
   }
   // No switch: a table of jumps costs more than four comparisons.
-  void noteKnown(std::string_view name, std::size_t index) {
-    const char* const token = name.data();
-    if (name.size() == 4) {
-      if (isName(token, "host")) add(host, index);
-    } else if (name.size() == 6) {
-      if (isName(token, "expect")) add(expect, index);
-    } else if (name.size() == 10) {
-      if (isName(token, "connection")) add(connection, index);
-    } else if (name.size() == 14) {
-      if (isName(token, "content-length")) add(contentLength, index);
+  void noteKnown(const HttpHeader& header) {
+    const char* const token = header.name.data();
+    const std::size_t size = header.name.size();
+    if (size == 4) {
+      if (isName(token, "host")) add(host, header);
+    } else if (size == 6) {
+      if (isName(token, "expect")) add(expect, header);
+    } else if (size == 10) {
+      if (isName(token, "connection")) add(connection, header);
+    } else if (size == 14) {
+      if (isName(token, "content-length")) add(contentLength, header);
     } else {
-      if (isName(token, "transfer-encoding")) add(transferEncoding, index);
+      if (isName(token, "transfer-encoding")) add(transferEncoding, header);
     }
   }
 };

@@ -87,6 +87,10 @@ class HttpParser::Reader {
   // Each step begins where the one before ended, and says where it ends
   // itself; null: the head is refused or incomplete. What is passed on like
   // that stays in a register.
+  bool isLineEnd(const char* at) const {
+    return end_ - at >= 2 && std::memcmp(at, "\r\n", 2) == 0;
+  }
+
   const char* method(const char* at);
   const char* target(const char* at);
   const char* version(const char* at);
@@ -274,18 +278,23 @@ bool HttpParser::Reader::fields(const char* at) {
       nameEnd = oddName(name, nameEnd);
       if (nameEnd == nullptr) return false;
     }
-    if (end_ - valueEnd < 2 || valueEnd[0] != '\r' || valueEnd[1] != '\n')
-        [[unlikely]] {
-      fields_ = static_cast<std::size_t>(header - table_);
-      return badValue(valueEnd);
+    if (!isLineEnd(valueEnd)) [[unlikely]] {
+      valueEnd = findEnd<EndOfValue>(begin_, valueEnd, end_);
+      if (!isLineEnd(valueEnd)) {
+        fields_ = static_cast<std::size_t>(header - table_);
+        return badValue(valueEnd);
+      }
     }
     at = valueEnd + 2;
     const char* value = nameEnd + 1;
-    while (isBlank(*value)) ++value;
-    while (valueEnd != value && isBlank(valueEnd[-1])) --valueEnd;
+    if (*value == ' ') ++value;
+    if (isBlank(*value) || isBlank(valueEnd[-1])) [[unlikely]] {
+      while (isBlank(*value)) ++value;
+      while (valueEnd != value && isBlank(valueEnd[-1])) --valueEnd;
+    }
     header->name = {name, static_cast<std::size_t>(nameEnd - name)};
     header->value = {value, static_cast<std::size_t>(valueEnd - value)};
-    seen_.note(header->name, static_cast<std::size_t>(header - table_));
+    seen_.note(*header);
     ++header;
   }
   fields_ = static_cast<std::size_t>(header - table_);
@@ -353,9 +362,7 @@ const char* HttpParser::Reader::oddName(const char* begin, const char* at) {
 // The rest of a value that was begun: only whether it is one.
 bool HttpParser::Reader::value(const char*& at) {
   const char* const end = findEnd<EndOfValue>(begin_, at, end_);
-  if (end_ - end < 2 || end[0] != '\r' || end[1] != '\n') {
-    return badValue(end);
-  }
+  if (!isLineEnd(end)) return badValue(end);
   at = end + 2;
   state_ = State::kLine;
   return true;
@@ -375,13 +382,13 @@ bool HttpParser::Reader::badValue(const char* end) {
 inline HttpRefusal HttpParser::Reader::interpret() {
   request_.fields_ = fields_;
   request_.body_ = {};
-  seen_.plainHost = seen_.host.count == 1 &&
-                    isPlainHost(table_[seen_.host.first].value, end_);
+  seen_.plainHost =
+      seen_.host.count == 1 && isPlainHost(seen_.host.first->value, end_);
   if (const HttpRefusal refusal = HttpFraming::read(seen_, request_)) {
     return refusal;
   }
-  request_.host_ = seen_.host.count == 0 ? std::string_view()
-                                         : table_[seen_.host.first].value;
+  request_.host_ =
+      seen_.host.count == 0 ? std::string_view() : seen_.host.first->value;
   return readTarget();
 }
 

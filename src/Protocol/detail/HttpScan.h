@@ -49,24 +49,26 @@ inline __m128i within(__m128i bytes, char first, char last) {
       moved, _mm_set1_epi8(static_cast<char>(0x7F - last + first - 1)));
 }
 
+// ASCII from `first` on, but for DEL.
+inline __m128i asciiFrom(__m128i bytes, char first) {
+  return within(bytes, first, 0x7E);
+}
+
 inline __m128i lettersOf(__m128i bytes) {
   return within(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
 }
 #endif
 
-// Not one of [A-Za-z0-9-], of which nearly every field name consists.
+// Not one of [A-Za-z-], of which nearly every field name consists.
 struct EndOfPlainName {
 #ifdef __SSE2__
   static HttpMask in(__m128i bytes) {
-    const __m128i others =
-        _mm_or_si128(within(bytes, '0', '9'), equals(bytes, '-'));
-    return maskOf(_mm_or_si128(lettersOf(bytes), others)) ^ 0xFFFF;
+    return maskOf(_mm_or_si128(lettersOf(bytes), equals(bytes, '-'))) ^ 0xFFFF;
   }
 #endif
   static bool is(char c) {
     const char letter = static_cast<char>(c | 0x20);
-    return !((letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') ||
-             c == '-');
+    return !((letter >= 'a' && letter <= 'z') || c == '-');
   }
 };
 
@@ -74,18 +76,24 @@ struct EndOfPlainName {
 struct EndOfTargetPart {
 #ifdef __SSE2__
   static HttpMask in(__m128i bytes) {
-    // Signed: what is over 0x7F is below as well.
-    const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x21));
-    const __m128i rest =
-        _mm_or_si128(equals(bytes, 0x7F),
-                     _mm_or_si128(equals(bytes, '?'), equals(bytes, '#')));
-    return maskOf(_mm_or_si128(low, rest));
+    const __m128i parts = _mm_or_si128(equals(bytes, '?'), equals(bytes, '#'));
+    return maskOf(_mm_andnot_si128(parts, asciiFrom(bytes, '!'))) ^ 0xFFFF;
   }
 #endif
   static bool is(char c) {
     return static_cast<signed char>(c) < 0x21 || c == 0x7F || c == '?' ||
            c == '#';
   }
+};
+
+// Not one of the bytes of which nearly every value consists: printable ASCII.
+struct EndOfPlainValue {
+#ifdef __SSE2__
+  static HttpMask in(__m128i bytes) {
+    return maskOf(asciiFrom(bytes, ' ')) ^ 0xFFFF;
+  }
+#endif
+  static bool is(char c) { return c < ' ' || c > 0x7E; }
 };
 
 // A control character other than HTAB.
@@ -133,17 +141,17 @@ inline LineEnds findLineEnds(const char* begin, const char* at,
                              const char* end) {
   if (end - begin < kScanWidth) [[unlikely]] {
     return {findEnd<EndOfPlainName>(begin, at, end),
-            findEnd<EndOfValue>(begin, at, end)};
+            findEnd<EndOfPlainValue>(begin, at, end)};
   }
   const char* const from = end - at < kScanWidth ? end - kScanWidth : at;
   const char* const next = from + kScanWidth;
   const __m128i bytes = scanLoad(from);
   const HttpMask names = EndOfPlainName::in(bytes) >> (at - from);
-  const HttpMask values = EndOfValue::in(bytes) >> (at - from);
+  const HttpMask values = EndOfPlainValue::in(bytes) >> (at - from);
   return {names != 0 ? at + std::countr_zero(names)
                      : findEnd<EndOfPlainName>(begin, next, end),
           values != 0 ? at + std::countr_zero(values)
-                      : findEnd<EndOfValue>(begin, next, end)};
+                      : findEnd<EndOfPlainValue>(begin, next, end)};
 }
 
 // Whether it is [A-Za-z0-9.-]*, perhaps with a colon and up to four digits
@@ -177,7 +185,7 @@ inline const char* findEnd(const char*, const char* at, const char* end) {
 inline LineEnds findLineEnds(const char* begin, const char* at,
                              const char* end) {
   const char* const name = findEnd<EndOfPlainName>(begin, at, end);
-  return {name, findEnd<EndOfValue>(begin, name, end)};
+  return {name, findEnd<EndOfPlainValue>(begin, name, end)};
 }
 
 inline bool isPlainHost(std::string_view, const char*) { return false; }
