@@ -1,6 +1,7 @@
 #include "brigade/Process/Launch.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +65,12 @@ Launch::Launch(int argc, char** argv)
       directory_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)),
       image_(openCode(kSelf)),
       path_(findOwn(argc > 0 ? argv[0] : "")) {}
+
+void Launch::resumeAs(std::string path) {
+  path_ = std::move(path);
+  const auto name = std::filesystem::path(path_).filename();
+  ::prctl(PR_SET_NAME, name.c_str());
+}
 
 void Launch::closeInChild() {
   directory_.reset();

@@ -20,10 +20,12 @@ class Launch {
 
   // Where the program's file lies, absolute: by the name that it was called by
   // when that is its own (a link that is turned to a newer file is followed),
-  // else as the kernel knows it. Kept over execve(2) by whoever calls
-  // setPath().
+  // else as the kernel knows it.
   const std::string& path() const { return path_; }
-  void setPath(std::string path) { path_ = std::move(path); }
+  // In an image that execute() began: the path is the same as before, and so is
+  // the name that ps(1) shows, which before Linux 6.14 is the number of the
+  // descriptor that was executed.
+  void resumeAs(std::string path);
   const std::vector<std::string>& arguments() const { return arguments_; }
 
   // The code that runs, also when its file is gone.

@@ -34,6 +34,23 @@ struct Arguments {
 
 std::string self() { return fs::read_symlink("/proc/self/exe"); }
 
+std::string nameOfProcess() {
+  std::string name;
+  std::getline(std::ifstream("/proc/self/comm"), name);
+  return name;
+}
+
+TEST(LaunchTest, CodeThatFollowsIsNamedAfterItsFile) {
+  const std::string before = nameOfProcess();
+  Arguments own({self()});
+  Launch launch(own.count(), own.pointers.data());
+  launch.resumeAs("/somewhere/server");
+  EXPECT_EQ(nameOfProcess(), "server");
+  EXPECT_EQ(launch.path(), "/somewhere/server");
+  launch.resumeAs("/somewhere/" + before);
+  EXPECT_EQ(nameOfProcess(), before);
+}
+
 TEST(LaunchTest, FindsItsOwnFileAndNoOther) {
   TempDirectory folder;
   fs::create_symlink(self(), folder.name() + "/link");

@@ -184,7 +184,7 @@ void Upgrade::resume(Inheritance& inheritance) {
   const Heir& heir = inheritance.heir();
   image_ = heir.image;
   upgrades_ = heir.upgrades;
-  launch_.setPath(heir.path);
+  launch_.resumeAs(heir.path);
   wish_ = Wish{heir.isGraceful ? Grace::kGraceful : Grace::kFast, heir.replies};
   if (heir.isAskedAgain) next_ = Wish{wish_->grace, heir.nextReplies};
   previous_ = inheritance.takePrevious();
