@@ -220,6 +220,32 @@ TEST_F(SupervisorTest, AChildThatIgnoresItsOrdersIsKilledAtTheDeadline) {
   EXPECT_EQ(lastStatus, "not ended within 500 ms (killed by SIGKILL)");
 }
 
+TEST_F(SupervisorTest, AChildWhoseChannelIsFullIsToldAllTheSame) {
+  Supervisor patient(*loop, *this, {.stopTimeout = std::chrono::minutes(1)});
+  ProcessGroup group;
+  group.main = [this](const ChildPlace&, FileDescriptor channel) {
+    return Obedient(std::move(channel), orders()).run();
+  };
+  patient.addGroup(std::move(group));
+  patient.start();
+  ASSERT_TRUE(until([&] { return countOf("ready") == 1; }));
+  const pid_t pid = patient.slots()[0].pid;
+  ::kill(pid, SIGSTOP);
+  // To the last byte.
+  std::string payload(Channel::kMaxPayload, 'x');
+  for (bool more = true; more; payload.resize(payload.size() / 2)) {
+    while (patient.send(1, {FrameKind::kFirstOfProgram, payload}) !=
+           Channel::Result::kFull) {
+    }
+    more = !payload.empty();
+  }
+  bool stopped = false;
+  patient.stop(Grace::kGraceful, [&](auto&&...) { stopped = true; });
+  ::kill(pid, SIGCONT);
+  EXPECT_TRUE(until([&] { return stopped; }));
+  EXPECT_EQ(lastStatus, "exit 0");
+}
+
 TEST_F(SupervisorTest, FramesReachTheChildAndComeBack) {
   startReady(2);
   EXPECT_EQ(supervisor.send(2, {FrameKind::kFirstOfProgram, "ping"}),

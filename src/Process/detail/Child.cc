@@ -90,8 +90,10 @@ void Child::end(FrameKind how, std::string_view payload,
   const bool first = !isEnding();
   state_ = next;
   if (first) handler_.onChildEnding(*this);
-  // A process that does not read any more is killed all the same.
-  channel_.send({how, payload});
+  // Behind all that waits, however much it is: it is told once. A process that
+  // does not read any more is killed all the same.
+  const Frame frame{how, payload};
+  if (channel_.send(frame) == Channel::Result::kFull) channel_.post(frame);
   if (first) killAfter(patience);
 }
 
