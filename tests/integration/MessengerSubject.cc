@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
@@ -28,6 +27,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/Environment.h"
+
 namespace {
 
 using brigade::Answer;
@@ -35,11 +36,7 @@ using brigade::Letter;
 using brigade::Member;
 using brigade::Messenger;
 using brigade::SharedState;
-
-std::string variable(const char* name, const char* otherwise) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? otherwise : value;
-}
+using brigade::test::variable;
 
 std::string toText(Messenger::Result result) {
   switch (result) {

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/ClientOf.h"
 #include "tests/support/Program.h"
 #include "tests/support/TempDirectory.h"
 #include "tests/support/Wire.h"
@@ -54,15 +55,8 @@ class UpgradeTest : public ::testing::Test {
     return all;
   }
   // A client of the process with this pid.
-  std::unique_ptr<Wire> clientOf(pid_t pid) {
-    const std::string wanted = " pid=" + std::to_string(pid) + " ";
-    for (int i = 0; i < 500; ++i) {
-      auto client = std::make_unique<Wire>(program.port());
-      const std::string id = client->ask("id").value_or("");
-      if (id.find(wanted) != std::string::npos) return client;
-    }
-    ADD_FAILURE() << "no connection reached worker " << pid;
-    return nullptr;
+  std::unique_ptr<Wire> clientOf(pid_t pid) const {
+    return test::clientOf(program, "id", "pid=" + std::to_string(pid));
   }
   std::string note() { return program.status().at("note"); }
   bool hasPid(pid_t pid) {
