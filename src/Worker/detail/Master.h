@@ -56,8 +56,6 @@ class Master final : public SupervisorHandler,
 
  private:
   void raiseDescriptorLimit();
-  void makeRunDirectory();
-  void checkOurs(const std::string& directory) const;
   void startWorkers(const std::vector<Worker*>& workers);
   void makeServices(const std::vector<Worker*>& workers);
   int runWorkerProcess(Service& service, const ChildPlace& place,
