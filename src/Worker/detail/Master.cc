@@ -187,6 +187,7 @@ void Master::watchSignals() {
 }
 
 void Master::run() {
+  if (inheritance_ != nullptr) upgrade_->resume(*inheritance_);
   for (const Service& service : services_) {
     const std::string address = service.addressText();
     log(LogLevel::kInfo,
