@@ -147,16 +147,6 @@ ssize_t TcpConnection::receiveIntoTail() {
   return received;
 }
 
-void TcpConnection::onReceiveFailed(ssize_t result) {
-  if (result == -EAGAIN) return;
-  if (result == 0) {
-    onEndOfInput();
-  } else {
-    // The peer reset the connection: an error only for what it did not get.
-    finish(queue_ ? static_cast<int>(-result) : 0);
-  }
-}
-
 void TcpConnection::handlePacket(std::span<char> packet) {
   const Message message = protocol_->decode(packet);
   table_.counters_.messages.add();
@@ -267,13 +257,6 @@ void TcpConnection::onResumed() {
   watch();
   // A batch of which nothing was received now.
   if (bytesWritten_ != written) refreshTimeout();
-}
-
-void TcpConnection::onEndOfInput() {
-  ended_ = true;
-  watch();
-  if (piped_ && relayEnd()) return;
-  guarded(&ConnectionHandler::onEnd);
 }
 
 // ---- Sending

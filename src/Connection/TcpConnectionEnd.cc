@@ -19,6 +19,23 @@ constexpr std::chrono::seconds kCloseTimeout{30};
 
 }  // namespace
 
+void TcpConnection::onReceiveFailed(ssize_t result) {
+  if (result == -EAGAIN) return;
+  if (result == 0) {
+    onEndOfInput();
+  } else {
+    // The peer reset the connection: an error only for what it did not get.
+    finish(queue_ ? static_cast<int>(-result) : 0);
+  }
+}
+
+void TcpConnection::onEndOfInput() {
+  ended_ = true;
+  watch();
+  if (piped_ && relayEnd()) return;
+  guarded(&ConnectionHandler::onEnd);
+}
+
 void TcpConnection::close() {
   if (status_ != Status::kEstablished) return;
   status_ = Status::kClosing;

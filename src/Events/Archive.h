@@ -8,6 +8,7 @@
 //
 // In the writing process that appends the values, in the reading one it fills
 // them. For a struct of others there is carryOver(Archive&, T&) in its place.
+// A codec, which includes nothing of ours, has Protocol's SavedState.h instead.
 // Numbers are in host byte order: both are on one machine, and of one version
 // of what they carry.
 

@@ -165,6 +165,7 @@ class Mailbox final : public Messenger {
 
   EventInterface& loop() override { return loop_; }
 
+  static void check(std::string_view event, std::string_view data = {});
   static Place placeOf(const Member& member);
   bool isMaster() const { return self_.index == 0; }
   bool isSelf(unsigned index) const;
@@ -215,6 +216,7 @@ class Mailbox final : public Messenger {
   void onLease(bool granted, std::uint64_t correlation);
   std::optional<Payload> payloadOf(const Envelope& mail);
   void unhandled(std::string_view event);
+  // False: it has thrown, and the hooks know.
   template <typename Call>
   bool guarded(std::string_view where, Call call);
 
@@ -249,5 +251,16 @@ class Mailbox final : public Messenger {
   // For those that may outlive us.
   std::shared_ptr<Mailbox*> alive_;
 };
+
+template <typename Call>
+bool Mailbox::guarded(std::string_view where, Call call) {
+  try {
+    call();
+    return true;
+  } catch (...) {
+    hooks_.onException(where, std::current_exception());
+    return false;
+  }
+}
 
 }  // namespace brigade

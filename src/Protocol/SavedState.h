@@ -2,7 +2,8 @@
 
 // StateWriter, StateReader: what one process writes down for the one that
 // follows it, which may be another build of the same program. Host byte order:
-// it never leaves the machine. Values.
+// it never leaves the machine. Values. Not Archive: that is of Events, of which
+// Protocol knows nothing.
 
 #include <cstddef>
 #include <cstdint>

@@ -131,16 +131,16 @@ void leaveAgain(int argc, char** argv, const detail::Inheritance& inheritance,
 int follow(const std::vector<Worker*>& workers, const RunConfig& config,
            int argc, char** argv, Configuration* file,
            detail::Inheritance& inheritance) {
-  std::optional<detail::Master> master;
   try {
     check(workers, config);
-    master.emplace(workers, config, file, Launch(argc, argv), inheritance);
+    detail::Master master(workers, config, file, Launch(argc, argv),
+                          inheritance);
+    master.run();
+    return ExitCode::kSuccess;
   } catch (const std::exception& e) {
     leaveAgain(argc, argv, inheritance, e);
     return complain(config, e.what(), ExitCode::kFailure);
   }
-  master->run();
-  return ExitCode::kSuccess;
 }
 
 int start(const std::vector<Worker*>& workers, const RunConfig& config,

@@ -11,20 +11,11 @@
 namespace brigade::test {
 namespace {
 
-using detail::Envelope;
 using detail::Op;
 using detail::Place;
 
 class RouterTest : public Office {
  protected:
-  // As a worker whose program does not keep to the rules would write it.
-  void forge(unsigned index, const Envelope& mail) {
-    std::string bytes;
-    detail::encode(mail, bytes);
-    desks.at(index)->toMaster.post(
-        {FrameKind::kMail, bytes, mail.correlation, mail.descriptor});
-    desks.at(index)->toMaster.flush();
-  }
   static std::string target(unsigned index, unsigned generation) {
     const std::vector<Place> places{{index, generation}};
     return std::string(detail::asTargets(places));

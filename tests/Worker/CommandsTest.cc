@@ -1,185 +1,23 @@
 #include "brigade/Worker/detail/Commands.h"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <gtest/gtest.h>
-
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "brigade/Events/EventInterface.h"
-#include "brigade/Events/FileDescriptor.h"
-#include "brigade/Process/ControlSocket.h"
-#include "brigade/Process/PidFile.h"
 #include "brigade/Worker/detail/Status.h"
 #include "brigade/Worker/detail/StatusReport.h"
-#include "tests/support/TempDirectory.h"
+#include "tests/Worker/support/CommandsFixture.h"
 
 namespace brigade::detail {
 namespace {
 
 using std::chrono::milliseconds;
-using std::filesystem::path;
-
-constexpr int kDeadline = 10'000;  // ms
-
-struct Pipe {
-  Pipe() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) std::abort();
-    read.reset(ends[0]);
-    write.reset(ends[1]);
-  }
-  FileDescriptor read, write;
-};
-
-// Until `wanted` was read or nobody writes any more; then without the deadline.
-std::string readUntil(int fd, std::string_view wanted) {
-  std::string all;
-  while (wanted.empty() || all.find(wanted) == std::string::npos) {
-    pollfd wait = {fd, POLLIN, 0};
-    if (::poll(&wait, 1, kDeadline) != 1) return all + " (timed out)";
-    char bytes[4096];
-    const ssize_t n = ::read(fd, bytes, sizeof bytes);
-    if (n <= 0) break;
-    all.append(bytes, static_cast<std::size_t>(n));
-  }
-  return all;
-}
-
-int exitCodeOf(pid_t child) {
-  int status = 0;
-  if (::waitpid(child, &status, 0) != child) return -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-// What the master does with a request.
-struct FakeMaster {
-  EventInterface& loop;
-  std::string request;
-  ControlSocket::Reply reply;
-
-  void say(const std::string& line) const { reply.line(line); }
-  void leave() const { loop.stop(); }
-};
-using Behaviour = std::function<void(const FakeMaster&)>;
-
-class Commands : public ::testing::Test {
- protected:
-  Commands() {
-    config_.name = "shout";
-    config_.runDirectory = directory_.string();
-    config_.pidFile = (directory_ / "shout.pid").string();
-    config_.stopTimeout = milliseconds(0);
-    config_.readyTimeout = milliseconds(0);
-  }
-  ~Commands() override { endMaster(); }
-
-  // A process that holds the pid file and answers with `behaviour`.
-  void startMaster(const Behaviour& behaviour) {
-    Pipe ready;
-    std::fflush(nullptr);
-    master_ = ::fork();
-    if (master_ == 0) {
-      serve(behaviour, ready.write);
-      ::_exit(0);
-    }
-    ready.write.reset();
-    ASSERT_EQ(readUntil(ready.read.get(), "ready"), "ready");
-  }
-  void endMaster() {
-    if (master_ <= 0) return;
-    ::kill(master_, SIGKILL);
-    exitCodeOf(master_);
-    master_ = -1;
-  }
-
-  int run(Invocation invocation) {
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    const int code = runCommand(invocation, config_);
-    out_ = ::testing::internal::GetCapturedStdout();
-    error_ = ::testing::internal::GetCapturedStderr();
-    return code;
-  }
-  int run(Command command) {
-    Invocation invocation;
-    invocation.command = command;
-    return run(invocation);
-  }
-  // In a process of its own; its stdout is `output`.
-  pid_t runApart(Invocation invocation, int output) {
-    std::fflush(nullptr);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::dup2(output, STDOUT_FILENO);
-      ::_exit(runCommand(invocation, config_));
-    }
-    return child;
-  }
-  // As an ordinary user: a refusal on stderr, and the exit code.
-  int runUnprivileged(Command command) {
-    Invocation invocation;
-    invocation.command = command;
-    Pipe error;
-    std::fflush(nullptr);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::dup2(error.write.get(), STDERR_FILENO);
-      if (::setuid(4711) != 0) ::_exit(99);
-      ::_exit(runCommand(invocation, config_));
-    }
-    error.write.reset();
-    error_ = readUntil(error.read.get(), "");
-    return exitCodeOf(child);
-  }
-  std::string masterPid() const { return std::to_string(master_); }
-
-  static ProgramStatus someStatus() {
-    ProgramStatus status;
-    status.name = "shout";
-    status.workers.resize(2);
-    status.workers[0].index = 1;
-    status.workers[1].index = 2;
-    return status;
-  }
-  static void answerStatus(const FakeMaster& master) {
-    if (master.request != "status") return;
-    master.say(statusLine(someStatus()));
-    master.say(resultLine(true, ""));
-  }
-
-  const test::TempDirectory temp_;
-  const path directory_ = temp_.path();
-  RunConfig config_;
-  pid_t master_ = -1;
-  std::string out_;
-  std::string error_;
-
- private:
-  void serve(const Behaviour& behaviour, const FileDescriptor& ready) {
-    const auto loop = makeEventLoop("epoll");
-    const PidFile pidFile(config_.pidFile);
-    const ControlSocket control(
-        *loop, controlSocketPath(config_),
-        [&](std::string_view request, ControlSocket::Reply reply) {
-          behaviour({*loop, std::string(request), std::move(reply)});
-        });
-    if (::write(ready.get(), "ready", 5) != 5) ::_exit(1);
-    loop->loop();
-  }
-};
 
 // ---- Nothing runs
 

@@ -1,7 +1,6 @@
 #include "brigade/Worker/detail/Daemon.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,7 +10,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -19,47 +17,14 @@
 #include <string>
 #include <system_error>
 
-#include "brigade/Events/FileDescriptor.h"
+#include "tests/support/Pipe.h"
 #include "tests/support/TempDirectory.h"
 
 namespace brigade::detail {
 namespace {
 
 using std::filesystem::path;
-
-constexpr int kDeadline = 10'000;  // ms
-
-struct Pipe {
-  Pipe() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) std::abort();
-    read.reset(ends[0]);
-    write.reset(ends[1]);
-  }
-  // Everything until nobody can write any more.
-  std::string readAll() {
-    write.reset();
-    std::string all;
-    for (;;) {
-      pollfd wait = {read.get(), POLLIN, 0};
-      if (::poll(&wait, 1, kDeadline) != 1) return all + " (timed out)";
-      char bytes[4096];
-      const ssize_t n = ::read(read.get(), bytes, sizeof bytes);
-      if (n <= 0) return all;
-      all.append(bytes, static_cast<std::size_t>(n));
-    }
-  }
-  // Until somebody says something.
-  void await() const {
-    pollfd wait = {read.get(), POLLIN, 0};
-    if (::poll(&wait, 1, kDeadline) != 1) std::abort();
-  }
-  void say(const std::string& text) const {
-    if (::write(write.get(), text.data(), text.size()) < 0) std::abort();
-  }
-
-  FileDescriptor read, write;
-};
+using test::Pipe;
 
 class DaemonTest : public ::testing::Test {
  protected:

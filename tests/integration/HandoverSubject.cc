@@ -13,11 +13,9 @@
 // RUDE=yes: onAdopt throws; COMPRESSED=yes: WebSockets may be.
 
 #include <brigade/brigade.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <sstream>
@@ -26,7 +24,8 @@
 #include <string_view>
 #include <utility>
 
-#include "brigade/Events/FileDescriptor.h"
+#include "tests/support/Environment.h"
+#include "tests/support/EventLog.h"
 
 namespace {
 
@@ -35,20 +34,8 @@ using brigade::HttpRequest;
 using brigade::TcpConnection;
 using brigade::WebSocketConnection;
 using brigade::WebSocketMessage;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-void note(const std::string& event) {
-  const std::string path = variable("EVENT_LOG");
-  if (path.empty()) return;
-  const brigade::FileDescriptor file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  const std::string line = std::to_string(::getpid()) + " " + event + "\n";
-  if (::write(file.get(), line.data(), line.size()) < 0) std::abort();
-}
+using brigade::test::note;
+using brigade::test::variable;
 
 void haveAnAccident() {
   static int asked = 0;

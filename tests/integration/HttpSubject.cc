@@ -30,8 +30,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
 #include <new>
 #include <optional>
 #include <random>
@@ -41,6 +39,8 @@
 #include <utility>
 
 #include "tests/support/Allocations.h"
+#include "tests/support/Environment.h"
+#include "tests/support/EventLog.h"
 
 namespace {
 
@@ -50,22 +50,12 @@ using brigade::HttpResponse;
 using brigade::Repeat;
 using brigade::WebSocketConnection;
 using brigade::WebSocketMessage;
+using brigade::test::setFrom;
+using brigade::test::variable;
 using std::chrono::milliseconds;
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-template <typename T>
-void setFrom(const char* name, T& setting) {
-  const std::string value = variable(name);
-  if (!value.empty()) setting = T(std::stoul(value));
-}
-
 void note(const std::string& event) {
-  const std::string path = variable("EVENT_LOG");
-  if (!path.empty()) std::ofstream(path, std::ios::app) << event << std::endl;
+  brigade::test::noteIn(variable("EVENT_LOG"), event);
 }
 
 struct Words {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/ClientOf.h"
 #include "tests/support/Program.h"
 #include "tests/support/Wire.h"
 
@@ -64,13 +65,7 @@ class LabFixture : public ::testing::Test {
 
   // A client of the process at that index.
   std::unique_ptr<Wire> clientOf(unsigned index) const {
-    const std::string wanted = "index=" + std::to_string(index) + " ";
-    for (int i = 0; i < 500; ++i) {
-      auto client = std::make_unique<Wire>(program.port());
-      if (client->ask("id").value_or("").starts_with(wanted)) return client;
-    }
-    ADD_FAILURE() << "no connection reached worker " << index;
-    return nullptr;
+    return test::clientOf(program, "id", "index=" + std::to_string(index));
   }
   std::string ask(unsigned index, const std::string& line) const {
     return clientOf(index)->ask(line).value_or("(it closed)");

@@ -22,25 +22,15 @@
 #include <string>
 #include <string_view>
 
+#include "tests/support/Environment.h"
+#include "tests/support/EventLog.h"
+
 namespace {
 
 using brigade::Message;
 using brigade::TcpConnection;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-void note(const std::string& event) {
-  const std::string path = variable("EVENT_LOG");
-  if (path.empty()) return;
-  const int file =
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  const std::string line = std::to_string(::getpid()) + " " + event + "\n";
-  if (::write(file, line.data(), line.size()) < 0) std::abort();
-  ::close(file);
-}
+using brigade::test::note;
+using brigade::test::variable;
 
 // What a program does with descriptors and children that brigade knows nothing
 // of.

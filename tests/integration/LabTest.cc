@@ -28,21 +28,7 @@ class Lab : public LabFixture {
                ? std::string::npos
                : static_cast<std::size_t>(found - events.begin());
   }
-  // The sockets that listen on the program's port, as ss(8) shows them.
-  std::size_t listeners() const {
-    char port[8];
-    std::snprintf(port, sizeof port, ":%04X", program.port());
-    std::ifstream file("/proc/net/tcp");
-    std::size_t found = 0;
-    for (std::string line; std::getline(file, line);) {
-      // "  0: 0100007F:1F90 00000000:0000 0A ...": 0A is LISTEN.
-      std::istringstream words(line);
-      std::string number, local, remote, state;
-      words >> number >> local >> remote >> state;
-      if (local.ends_with(port) && state == "0A") ++found;
-    }
-    return found;
-  }
+  std::size_t listeners() const { return listeningSockets(program.port()); }
   static std::string addressOf(const Wire& client) {
     sockaddr_in in{};
     socklen_t length = sizeof in;

@@ -13,33 +13,24 @@
 // $NOFILE, $CORE: limits of the worker processes.
 
 #include <brigade/brigade.h>
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "brigade/Events/FileDescriptor.h"
+#include "tests/support/Environment.h"
+#include "tests/support/EventLog.h"
 
 namespace {
 
+using brigade::test::variable;
 using std::chrono::milliseconds;
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 void note(const std::string& line) {
-  const brigade::FileDescriptor file(
-      ::open(variable("EVENTS").c_str(),
-             O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  const std::string whole = line + "\n";
-  if (file && ::write(file.get(), whole.data(), whole.size()) < 0) std::abort();
+  brigade::test::noteIn(variable("EVENTS"), line);
 }
 
 class Lines : public brigade::Worker {

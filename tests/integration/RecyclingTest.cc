@@ -31,7 +31,7 @@ TEST_F(Recycling, N10_AWorkerLeavesAfterSoManyRequestsAndNoneFails) {
 
 TEST_F(Recycling, N10_UnderLoadFromManyClientsNoneFails) {
   start(2, {"MAX_REQUESTS=150"});
-  Asking load(program.port(), 4);
+  Load load(program.port(), 4);
   ASSERT_TRUE(eventually([&] {
     return worker(1).at("generation") >= 4 && worker(2).at("generation") >= 4;
   }));
@@ -42,7 +42,7 @@ TEST_F(Recycling, N10_UnderLoadFromManyClientsNoneFails) {
 
 TEST_F(Recycling, N10_LimitsDifferFromProcessToProcess) {
   start(1, {"MAX_REQUESTS=200"});
-  Asking load(program.port(), 2);
+  Load load(program.port(), 2);
   std::set<std::string> limits;
   ASSERT_TRUE(eventually([&] {
     std::istringstream log(program.log());

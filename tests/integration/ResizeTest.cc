@@ -23,21 +23,7 @@ class Resize : public SupervisedTest {
     want(count);
     return program.command({"reload"});
   }
-  // Listening sockets on the port, as ss(8) counts them.
-  std::size_t sockets() const {
-    char port[8];
-    std::snprintf(port, sizeof port, ":%04X", program.port());
-    std::ifstream file("/proc/net/tcp");
-    std::size_t count = 0;
-    for (std::string line; std::getline(file, line);) {
-      // "  0: 0100007F:1F90 00000000:0000 0A ...": 0A is LISTEN.
-      std::istringstream words(line);
-      std::string number, local, remote, state;
-      words >> number >> local >> remote >> state;
-      if (local.ends_with(port) && state == "0A") ++count;
-    }
-    return count;
-  }
+  std::size_t sockets() const { return listeningSockets(program.port()); }
   std::string indexes() const {
     std::string all;
     const auto status = program.status();
@@ -89,7 +75,7 @@ TEST_F(Resize, P04_ConnectionsAreSpreadEvenlyOverMoreAndOverFewer) {
 
 TEST_F(Resize, P04_OfFewerTheSocketsCloseAndNobodyIsLost) {
   startWith(5);
-  Asking load(program.port(), 4);
+  Load load(program.port(), 4);
   for (const unsigned count : {1U, 4U, 2U, 5U, 3U}) {
     const Outcome reload = reloadWith(count);
     ASSERT_EQ(reload.code, 0) << reload.err;
@@ -106,7 +92,7 @@ TEST_F(Resize, P04_OfFewerTheSocketsCloseAndNobodyIsLost) {
 
 TEST_F(Resize, P04_CountsThatChangeFasterThanSocketsCloseLoseNobody) {
   startWith(4);
-  Asking load(program.port(), 4);
+  Load load(program.port(), 4);
   for (const unsigned count : {1U, 4U, 2U, 3U, 1U, 2U}) {
     ASSERT_EQ(reloadWith(count).code, 0);
   }
@@ -152,7 +138,7 @@ TEST_F(Resize, P39_OtherSettingsChangeInAReloadOrSayThatTheyDoNot) {
 
 TEST_F(Resize, P20_OneSocketForAllIsKept) {
   startWith(1, {"ACCEPT_MODE=shared"});
-  Asking load(program.port(), 2);
+  Load load(program.port(), 2);
   ASSERT_EQ(reloadWith(3).code, 0);
   EXPECT_EQ(indexes(), "1 2 3 ");
   EXPECT_EQ(sockets(), 1u);

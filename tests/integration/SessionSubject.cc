@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "tests/support/Environment.h"
 
 namespace {
 
@@ -23,11 +24,7 @@ using brigade::HttpParameters;
 using brigade::HttpRequest;
 using brigade::HttpResponse;
 using brigade::HttpSession;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
+using brigade::test::variable;
 
 class SessionSubject : public brigade::HttpWorker {
  public:

@@ -13,7 +13,6 @@
 // appends a line.
 
 #include <brigade/brigade.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -27,25 +26,14 @@
 #include <string>
 #include <string_view>
 
-#include "brigade/Events/FileDescriptor.h"
+#include "tests/support/Environment.h"
+#include "tests/support/EventLog.h"
 
 namespace {
 
 using brigade::TcpConnection;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-void note(const std::string& event) {
-  const std::string path = variable("EVENT_LOG");
-  if (path.empty()) return;
-  const brigade::FileDescriptor file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  const std::string line = std::to_string(::getpid()) + " " + event + "\n";
-  if (::write(file.get(), line.data(), line.size()) < 0) std::abort();
-}
+using brigade::test::note;
+using brigade::test::variable;
 
 brigade::AcceptMode acceptModeOf(const std::string& name) {
   if (name == "shared") return brigade::AcceptMode::kShared;

@@ -18,13 +18,11 @@
 // file to which callbacks append lines.
 
 #include <brigade/brigade.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -32,32 +30,17 @@
 #include <string>
 #include <string_view>
 
-#include "brigade/Events/FileDescriptor.h"
+#include "tests/support/Environment.h"
+#include "tests/support/EventLog.h"
 
 namespace {
 
 using brigade::AfterException;
 using brigade::TcpConnection;
+using brigade::test::note;
+using brigade::test::number;
+using brigade::test::variable;
 using std::chrono::milliseconds;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-std::uint64_t number(const char* name) {
-  const std::string value = variable(name);
-  return value.empty() ? 0 : std::stoull(value);
-}
-
-void note(const std::string& event) {
-  const std::string path = variable("EVENT_LOG");
-  if (path.empty()) return;
-  const brigade::FileDescriptor file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  const std::string line = std::to_string(::getpid()) + " " + event + "\n";
-  if (::write(file.get(), line.data(), line.size()) < 0) std::abort();
-}
 
 // The file that tells a worker what to do at its start; empty: none does.
 std::string orderFor(const char* name, unsigned index) {

@@ -37,17 +37,15 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/Environment.h"
+
 namespace {
 
 using brigade::Answer;
 using brigade::Letter;
 using brigade::TcpConnection;
+using brigade::test::variable;
 using std::chrono::milliseconds;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 struct Code {
   std::string version = "1";

@@ -16,12 +16,12 @@
 #include <brigade/brigade.h>
 #include <malloc.h>
 
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "tests/support/Allocations.h"
+#include "tests/support/Environment.h"
 #include "tests/support/SystemCalls.h"
 
 namespace {
@@ -32,22 +32,18 @@ using brigade::HttpRequest;
 using brigade::HttpResponse;
 using brigade::WebSocketConnection;
 using brigade::WebSocketMessage;
-
-template <typename T>
-void fromEnvironment(const char* name, T& value) {
-  if (const char* text = std::getenv(name)) value = T{std::stoul(text)};
-}
+using brigade::test::setFrom;
 
 class WebSubject : public brigade::WebSocketWorker {
  public:
   WebSubject() : WebSocketWorker("websocket://127.0.0.1:0") {
     name = "web";
-    fromEnvironment("PING_MS", pingInterval);
-    fromEnvironment("PONG_MS", pongTimeout);
-    fromEnvironment("CLOSE_MS", closeTimeout);
-    fromEnvironment("HEAD_MS", packageTimeout);
-    fromEnvironment("IDLE_MS", idleTimeout);
-    fromEnvironment("MAX_BODY", maxPackageSize);
+    setFrom("PING_MS", pingInterval);
+    setFrom("PONG_MS", pongTimeout);
+    setFrom("CLOSE_MS", closeTimeout);
+    setFrom("HEAD_MS", packageTimeout);
+    setFrom("IDLE_MS", idleTimeout);
+    setFrom("MAX_BODY", maxPackageSize);
     addRoutes();
   }
 

@@ -67,7 +67,7 @@ TEST_F(WorkerOrders, P41_AStoppedWorkerIsDrainedAndStaysAway) {
 TEST_F(WorkerOrders, P42_ARestartedWorkerIsReplacedAndNoOther) {
   start(3);
   const auto before = program.workerPids();
-  Asking load(program.port(), 2);
+  Load load(program.port(), 2);
   for (int i = 0; i < 5; ++i) {
     const Outcome restart = program.command({"restart-worker", "2"});
     EXPECT_EQ(restart.code, 0) << restart.err;
@@ -121,7 +121,7 @@ TEST_F(WorkerOrders, T16_AWorkerAsksForAReloadAndThreeAtOnceMakeTwoAtMost) {
   for (const pid_t pid : program.workerPids()) {
     clients.push_back(clientOf(pid));
   }
-  Asking load(program.port(), 2);
+  Load load(program.port(), 2);
   for (const auto& client : clients) ASSERT_TRUE(client->send("reload\n"));
   for (const auto& client : clients) EXPECT_EQ(client->line(), "asked");
   clients.clear();

@@ -282,4 +282,19 @@ std::size_t descriptorCount(pid_t pid) {
   return count;
 }
 
+std::size_t listeningSockets(std::uint16_t port) {
+  char local[8];
+  std::snprintf(local, sizeof local, ":%04X", port);
+  std::ifstream file("/proc/net/tcp");
+  std::size_t count = 0;
+  for (std::string line; std::getline(file, line);) {
+    // "  0: 0100007F:1F90 00000000:0000 0A ...": 0A is LISTEN.
+    std::istringstream words(line);
+    std::string number, address, remote, state;
+    words >> number >> address >> remote >> state;
+    if (address.ends_with(local) && state == "0A") ++count;
+  }
+  return count;
+}
+
 }  // namespace brigade::test

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -87,5 +88,7 @@ double cpuSeconds(pid_t pid);
 // time, which says nothing of what a connection costs.
 std::size_t memoryBytes(pid_t pid);
 std::size_t descriptorCount(pid_t pid);
+// Of all processes on that port, as ss(8) counts them.
+std::size_t listeningSockets(std::uint16_t port);
 
 }  // namespace brigade::test

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "brigade/Events/Archive.h"
+#include "brigade/Process/detail/WaitStatus.h"
 
 namespace brigade::detail {
 namespace {
@@ -35,17 +36,6 @@ std::string inMilliseconds(Clock::duration time) {
 
 // Of a process that somebody else has reaped.
 constexpr int kStatusLost = 255;
-
-ExitStatus statusOf(const siginfo_t& info) {
-  ExitStatus status;
-  if (info.si_code == CLD_EXITED) {
-    status.code = info.si_status;
-  } else {
-    status.signal = info.si_status;
-    status.core = info.si_code == CLD_DUMPED;
-  }
-  return status;
-}
 
 }  // namespace
 

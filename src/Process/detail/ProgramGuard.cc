@@ -18,6 +18,7 @@
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Events/ExceptionText.h"
 #include "brigade/Process/detail/Fork.h"
+#include "brigade/Process/detail/WaitStatus.h"
 
 namespace brigade::detail {
 namespace {
@@ -195,12 +196,7 @@ class Guard final : private ChannelHandler, private Watcher {
         info.si_pid == 0) {
       return false;
     }
-    if (info.si_code == CLD_EXITED) {
-      status_.code = info.si_status;
-    } else {
-      status_.signal = info.si_status;
-      status_.core = info.si_code == CLD_DUMPED;
-    }
+    status_ = statusOf(info);
     return true;
   }
 

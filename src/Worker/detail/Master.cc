@@ -2,14 +2,11 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 #include "brigade/Events/ExceptionText.h"
@@ -18,6 +15,7 @@
 #include "brigade/Worker/detail/Commands.h"
 #include "brigade/Worker/detail/Daemon.h"
 #include "brigade/Worker/detail/LogFile.h"
+#include "brigade/Worker/detail/RunDirectory.h"
 #include "brigade/Worker/detail/WorkerProcess.h"
 
 namespace brigade::detail {
@@ -48,7 +46,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
   raiseDescriptorLimit();
   // From here on a signal waits for the loop: it must not leave files behind.
   watchSignals();
-  makeRunDirectory();
+  makeRunDirectory(config_.runDirectory);
   pidFile_ = std::make_unique<PidFile>(config_.pidFile);
   prepare(workers);
   try {
@@ -136,58 +134,6 @@ void Master::makeServices(const std::vector<Worker*>& workers) {
   }
 }
 
-void Master::makeRunDirectory() {
-  namespace fs = std::filesystem;
-  const fs::path directory =
-      fs::absolute(config_.runDirectory).lexically_normal();
-  // /tmp is everybody's: what lies there is ours alone, or not used. Folder by
-  // folder: none is made behind a link that somebody else has planted.
-  if (directory.native().starts_with("/tmp/")) {
-    fs::path part = "/tmp";
-    for (const fs::path& name : directory.lexically_relative("/tmp")) {
-      if (name.empty()) continue;
-      part /= name;
-      if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
-        throw std::system_error(
-            errno, std::generic_category(),
-            "cannot make the run directory " + config_.runDirectory);
-      }
-      checkOurs(part);
-    }
-  } else {
-    std::error_code error;
-    const mode_t before = ::umask(022);
-    fs::create_directories(directory, error);
-    ::umask(before);
-    if (error) {
-      throw std::system_error(
-          error, "cannot make the run directory " + config_.runDirectory);
-    }
-  }
-  if (::access(config_.runDirectory.c_str(), W_OK | X_OK) != 0) {
-    throw std::system_error(
-        errno, std::generic_category(),
-        "cannot use the run directory " + config_.runDirectory);
-  }
-}
-
-// Whoever may write to a folder may put another one in place of what is in it.
-void Master::checkOurs(const std::string& directory) const {
-  struct stat info {};
-  std::string wrong;
-  if (::lstat(directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    wrong = " is no directory";
-  } else if (info.st_uid != ::geteuid()) {
-    wrong = " belongs to uid " + std::to_string(info.st_uid) +
-            ", and this is uid " + std::to_string(::geteuid());
-  } else if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    wrong = " can be written by others";
-  }
-  if (wrong.empty()) return;
-  throw std::runtime_error("cannot use the run directory " +
-                           config_.runDirectory + ": " + directory + wrong);
-}
-
 void Master::makeSupervisor() {
   Supervisor::Options options;
   options.stopTimeout = config_.stopTimeout;
@@ -241,6 +187,7 @@ void Master::watchSignals() {
 }
 
 void Master::run() {
+  if (inheritance_ != nullptr) upgrade_->resume(*inheritance_);
   for (const Service& service : services_) {
     const std::string address = service.addressText();
     log(LogLevel::kInfo,

@@ -46,18 +46,17 @@ class Master final : public SupervisorHandler,
   Master(const std::vector<Worker*>& workers, const RunConfig& config,
          Configuration* file, Launch launch, Daemon* daemon);
   // In newer code, over execve(2). What it throws of has taken nothing.
+  // `inheritance` is there until run() returns.
   Master(const std::vector<Worker*>& workers, const RunConfig& config,
          Configuration* file, Launch launch, Inheritance& inheritance);
   ~Master();
 
-  // Forks and serves until stopped. Throws, when all is ended again, what the
-  // start failed of.
+  // Forks, or goes on with an upgrade, and serves until stopped. Throws, when
+  // all is ended again, what the start failed of.
   void run();
 
  private:
   void raiseDescriptorLimit();
-  void makeRunDirectory();
-  void checkOurs(const std::string& directory) const;
   void startWorkers(const std::vector<Worker*>& workers);
   void makeServices(const std::vector<Worker*>& workers);
   int runWorkerProcess(Service& service, const ChildPlace& place,
@@ -190,6 +189,7 @@ class Master final : public SupervisorHandler,
   std::unique_ptr<Programs> programs_;
   std::unique_ptr<Upgrade> upgrade_;
 
+  Inheritance* inheritance_ = nullptr;  // null: this process was started
   bool starting_ = true;
   int stopsLeft_ = 2;    // of the worker processes, and of the programs
   TimerId startNews_{};  // for a daemon's caller

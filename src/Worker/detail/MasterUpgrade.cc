@@ -32,6 +32,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
       daemon_(nullptr),
       file_(file),
       loop_(makeEventLoop("epoll")),
+      inheritance_(&inheritance),
       starting_(false),
       startedAt_(inheritance.heir().startedAt),
       started_(inheritance.heir().started) {
@@ -58,7 +59,6 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
   tellWorkers();
   lendListeners();
   closeRemoved();
-  upgrade_->resume(inheritance);
 }
 
 // ---- Taking along

@@ -17,6 +17,7 @@
 #include "brigade/Process/Channel.h"
 #include "brigade/Process/Router.h"
 #include "brigade/Process/WorkerMail.h"
+#include "brigade/Process/detail/Envelope.h"
 #include "tests/support/RunUntil.h"
 
 namespace brigade::test {
@@ -97,6 +98,15 @@ class Office : public ::testing::Test {
     desk.toWorker.drain();
     router.onExit(desk.mail.mailbox().self().pid, reason);
     buried.push_back(std::move(node.mapped()));
+  }
+
+  // As a worker whose program does not keep to the rules would write it.
+  void forge(unsigned index, const detail::Envelope& mail) {
+    std::string bytes;
+    detail::encode(mail, bytes);
+    desks.at(index)->toMaster.post(
+        {FrameKind::kMail, bytes, mail.correlation, mail.descriptor});
+    desks.at(index)->toMaster.flush();
   }
 
   Messenger& worker(unsigned index) { return desks.at(index)->mail.mailbox(); }

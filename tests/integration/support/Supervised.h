@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -15,9 +14,10 @@
 #include <set>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "tests/integration/support/Load.h"
+#include "tests/support/ClientOf.h"
 #include "tests/support/Program.h"
 #include "tests/support/Wire.h"
 
@@ -49,14 +49,19 @@ class SupervisedTest : public ::testing::Test {
 
   // A client of the process with this pid.
   std::unique_ptr<Wire> clientOf(pid_t pid) const {
-    const std::string wanted = " pid=" + std::to_string(pid) + " ";
-    for (int i = 0; i < 500; ++i) {
-      auto client = std::make_unique<Wire>(program.port());
-      const std::string id = client->ask("id").value_or("");
-      if (id.find(wanted) != std::string::npos) return client;
+    return test::clientOf(program, "id", "pid=" + std::to_string(pid));
+  }
+
+  // While one of them does not, the others and the master do.
+  void expectOthersServe() {
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_EQ(Wire(program.port()).ask("echo others"), "others") << i;
     }
-    ADD_FAILURE() << "no connection reached worker " << pid;
-    return nullptr;
+    const auto asked = std::chrono::steady_clock::now();
+    EXPECT_FALSE(program.status().is_null());
+    RecordProperty("statusMilliseconds",
+                   static_cast<int>((std::chrono::steady_clock::now() - asked) /
+                                    std::chrono::milliseconds(1)));
   }
 
   // By index, not by place: indexes may have gaps.
@@ -103,40 +108,6 @@ class SupervisedTest : public ::testing::Test {
     text << std::ifstream(events).rdbuf();
     return text.str();
   }
-};
-
-// Clients that ask until they are told to stop, each time on a new connection.
-class Asking {
- public:
-  Asking(std::uint16_t port, int clients) {
-    for (int i = 0; i < clients; ++i) {
-      threads_.emplace_back([this, port] {
-        while (!stop_) {
-          Wire client(port);
-          const bool ok = client.connected() && client.ask("echo x") == "x";
-          ++(ok ? answered_ : failed_);
-        }
-      });
-    }
-  }
-  ~Asking() { stop(); }
-  Asking(const Asking&) = delete;
-  Asking& operator=(const Asking&) = delete;
-
-  void stop() {
-    stop_ = true;
-    for (std::thread& thread : threads_) {
-      if (thread.joinable()) thread.join();
-    }
-  }
-  std::uint64_t answered() const { return answered_; }
-  std::uint64_t failed() const { return failed_; }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::atomic<std::uint64_t> answered_{0};
-  std::atomic<std::uint64_t> failed_{0};
-  std::vector<std::thread> threads_;
 };
 
 }  // namespace brigade::test
