@@ -337,6 +337,7 @@ void Master::onFailed(const SlotView& slot, std::string_view reason) {
       describe(slot) + " cannot start: " + std::string(reason);
   log(LogLevel::kError, text);
   noteFailure(slot, text);
+  lendListeners();
 }
 
 // A start that every process has failed of is none.
