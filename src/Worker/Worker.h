@@ -98,6 +98,13 @@ class Worker : public ConnectionHandler {
   RestartPolicy restart = RestartPolicy::kKeepalive;
   int backlog = 1024;  // of the accept queue; net.core.somaxconn bounds it
   mode_t socketMode = 0660;  // of a Unix socket's file, owned by user:group
+  // Of TCP. False: small pieces wait for each other (Nagle's algorithm).
+  bool tcpNoDelay = true;
+  // Of TCP: the kernel asks a peer that was silent for so long whether it is
+  // still there, four times over as long again; one that says nothing is closed
+  // like one that has left. For peers whose network is gone, where idleTimeout
+  // would close quiet ones too. Whole seconds, up to 32767; zero: never.
+  std::chrono::milliseconds tcpKeepAlive{0};
   // R: in each process; over it, connections wait in the accept queue. 0: as
   // many as there are descriptors.
   std::size_t maxConnections = 0;

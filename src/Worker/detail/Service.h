@@ -60,11 +60,14 @@ struct FixedSettings {
   bool reloadable;
   int backlog;
   mode_t socketMode;
+  bool tcpNoDelay;
+  std::chrono::milliseconds tcpKeepAlive;
 };
 
 struct Service {
   // Throws what is wrong with the Worker's settings: BadAddress,
-  // UnknownProtocol, UnknownEventLoop, UnknownUser. Opens nothing.
+  // UnknownProtocol, UnknownEventLoop, UnknownUser, std::invalid_argument.
+  // Opens nothing.
   Service(Worker& theWorker, const std::string& programName,
           const std::string& programEvent);
 
