@@ -45,6 +45,8 @@ constexpr auto kAcceptFor = static_cast<FrameKind>(70);
 constexpr auto kAcceptNoMore = static_cast<FrameKind>(71);
 // From a worker process: reload the program.
 constexpr auto kAskReload = static_cast<FrameKind>(72);
+// As kReopenLog: what stdout and stderr are from now on.
+constexpr auto kReopenOutput = static_cast<FrameKind>(73);
 }  // namespace frames
 
 // Settings of a Worker as they were at the start.

@@ -16,6 +16,7 @@
 #include "brigade/Process/MasterDeath.h"
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/Daemon.h"
 #include "brigade/Worker/detail/LogFile.h"
 
 namespace brigade::detail {
@@ -225,6 +226,8 @@ void WorkerProcess::onFrame(const Frame& frame) {
     adopted();
   } else if (frame.kind == frames::kReopenLog) {
     takeLog(frame.descriptor);
+  } else if (frame.kind == frames::kReopenOutput) {
+    takeOutput(frame.descriptor);
   } else if (frame.kind == frames::kReloadNotice) {
     tellReload();
   } else if (frame.kind == frames::kAcceptFor) {
