@@ -128,7 +128,9 @@ class Worker : public ConnectionHandler {
   // its connections to its successor, which goes on with them: their bytes both
   // ways, their ids and addresses. The peer notices nothing. See onHandover.
   bool handover = false;
-  std::string event;  // of this Worker's processes; empty: the program's
+  // Loop of this Worker's processes: see makeEventLoop() and
+  // registerEventLoop(); empty: the program's.
+  std::string event;
 
   // What the section [app] of the configuration file says, as this process
   // knows it: from onMasterStart on, in the master also what a reload has read
@@ -138,6 +140,10 @@ class Worker : public ConnectionHandler {
 
   // A protocol of the program's own for this Worker's address. Before run().
   void registerProtocol(std::string_view scheme, ProtocolFactory factory);
+  // An event loop of the program's own, for `event` of this Worker: one is made
+  // in each of its processes, and one in the master, to see that there can be
+  // one. Before run().
+  void registerEventLoop(std::string_view name, EventLoopFactory factory);
 
   // ---- Callbacks in a worker process, besides those of ConnectionHandler.
 
@@ -273,6 +279,7 @@ class Worker : public ConnectionHandler {
   // In a worker process, before onWorkerStart.
   virtual void prepareBuiltinsInProcess(detail::WorkerProcess&) {}
   ProtocolRegistry protocols_;
+  std::map<std::string, EventLoopFactory, std::less<>> loops_;
   detail::WorkerProcess* process_ = nullptr;
   Messenger* messenger_ = nullptr;  // of this process
   SharedState* state_ = nullptr;

@@ -136,5 +136,40 @@ TEST(Service, P30_AChangeOfThemWaitsForTheNextStart) {
   EXPECT_EQ(service.changedSettings(), "backlog, tcpNoDelay, tcpKeepAlive");
 }
 
+// What the exception says that making the Service throws.
+std::string refusalOf(Worker& worker) {
+  try {
+    const Service service(worker, "program", "epoll");
+  } catch (const std::invalid_argument& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(Service, P32_ALoopOfTheProgramsOwnIsMadeByItsFactory) {
+  Worker worker;
+  int made = 0;
+  worker.registerEventLoop("mine", [&made] {
+    ++made;
+    return makeEventLoop("poll");
+  });
+  worker.event = "mine";
+  const Service service(worker, "program", "epoll");
+  EXPECT_EQ(service.makeLoop()->name(), "poll");
+  EXPECT_EQ(made, 2) << "one to see whether it can be made";
+  worker.event = "epoll";
+  EXPECT_EQ(Service(worker, "program", "libev").makeLoop()->name(), "epoll");
+}
+
+TEST(Service, P32_ALoopThatCannotBeMadeIsRefusedBeforeTheStart) {
+  Worker worker;
+  worker.event = "mine";
+  EXPECT_TRUE(refusalOf(worker).starts_with("unknown event loop 'mine': have"));
+  EXPECT_THROW(worker.registerEventLoop("mine", nullptr),
+               std::invalid_argument);
+  worker.registerEventLoop("mine", [] { return nullptr; });
+  EXPECT_EQ(refusalOf(worker), "the factory of event loop 'mine' makes none");
+}
+
 }  // namespace
 }  // namespace brigade::detail

@@ -43,7 +43,7 @@ Service::Service(Worker& theWorker, const std::string& programName,
       count(wantedCount()),
       event(theWorker.event.empty() ? programEvent : theWorker.event),
       identity(Identity::find(theWorker.user, theWorker.group)) {
-  makeEventLoop(event);
+  makeLoop();
   if (theWorker.address.empty()) return;
   if (theWorker.restart == RestartPolicy::kOnce) {
     throw std::invalid_argument("worker '" + name + "' listens on " +
@@ -61,6 +61,17 @@ Service::Service(Worker& theWorker, const std::string& programName,
   } catch (const UnknownProtocol& e) {
     throw UnknownProtocol(theWorker.address + ": " + e.what());
   }
+}
+
+std::unique_ptr<EventInterface> Service::makeLoop() const {
+  const auto own = worker->loops_.find(event);
+  if (own == worker->loops_.end()) return makeEventLoop(event);
+  std::unique_ptr<EventInterface> loop = own->second();
+  if (!loop) {
+    throw std::invalid_argument("the factory of event loop '" + event +
+                                "' makes none");
+  }
+  return loop;
 }
 
 std::string Service::claimPath(std::string_view kind) const {

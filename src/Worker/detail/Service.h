@@ -73,6 +73,9 @@ struct Service {
   Service(Worker& theWorker, const std::string& programName,
           const std::string& programEvent);
 
+  // The loop that `event` names. Throws UnknownEventLoop, or what the program's
+  // own factory throws.
+  std::unique_ptr<EventInterface> makeLoop() const;
   // What the Worker itself needs, in the run directory. Throws what is wrong.
   void prepare() { worker->prepareBuiltins(*this); }
   // Where the Worker keeps something by itself: NAME.KIND in the run directory.

@@ -56,7 +56,7 @@ WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
       place_(place),
       score_(service.score(place.slot, place.seat)) {
   service.keepListenerOf(place.slot);
-  loop_ = makeEventLoop(service.event);
+  loop_ = service.makeLoop();
   loop_->setPulse(score_.record.pulse);
   loop_->setExceptionHandler([this](const std::exception_ptr& exception) {
     onException("a callback of the loop", exception);
