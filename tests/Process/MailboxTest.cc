@@ -708,6 +708,47 @@ TEST_F(MailboxTest, C17_ADispatcherDecidesWhereALetterGoes) {
   EXPECT_EQ(heard[3].data, (std::vector<std::string>{"all"}));
 }
 
+// A function is an address in one process: there is no form that takes one.
+template <typename What>
+constexpr bool kCanBeConsumed = requires(Messenger& messenger, What what) {
+  messenger.consume(what);
+}
+|| requires(Messenger& messenger, What what) {
+  messenger.consume("event", what);
+};
+template <typename What>
+constexpr bool kCanBeSent = requires(Messenger& messenger, What what) {
+  messenger.send(1, "event", what);
+}
+|| requires(Messenger& messenger, What what) {
+  messenger.broadcast("event", what);
+};
+
+TEST_F(MailboxTest, T10_AFunctionDoesNotLeaveItsProcess) {
+  using Closure = decltype([captured = 1] { return captured; });
+  static_assert(kCanBeConsumed<const char*> && kCanBeSent<std::string>,
+                "data are");
+  static_assert(!kCanBeConsumed<Closure> && !kCanBeSent<Closure>);
+  static_assert(!kCanBeConsumed<std::function<void()>> &&
+                !kCanBeSent<std::function<void()>>);
+  static_assert(!kCanBeConsumed<void (*)()> && !kCanBeSent<void (*)()>);
+  // Instead: every process registers it, and one is asked.
+  open(2);
+  int ran = 0;
+  for (const unsigned index : {1u, 2u}) {
+    worker(index).answerWith("task", [&ran](const Letter& task) {
+      ++ran;
+      return std::string(task.data);
+    });
+  }
+  std::string answer;
+  worker(1).consume("task", "data",
+                    [&](const Answer& got) { answer = got.value.view(); });
+  ASSERT_TRUE(until([&] { return !answer.empty(); }));
+  EXPECT_EQ(answer, "data");
+  EXPECT_EQ(ran, 1);
+}
+
 TEST_F(MailboxTest, C17_AQuestionMayBeSentOnByAWorkersDispatcher) {
   open(2);
   worker(1).setDispatcher([](const Letter&) -> Route {
