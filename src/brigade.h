@@ -2,6 +2,11 @@
 
 // The public face of brigade: all that a program includes.
 
+#ifndef __linux__
+#error \
+    "brigade runs on Linux only: it is built on epoll, signalfd, pidfd, memfd"
+#endif
+
 #include "brigade/Connection/TcpConnection.h"
 #include "brigade/Process/Program.h"
 #include "brigade/Protocol/Frame.h"

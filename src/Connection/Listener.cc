@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -83,8 +84,19 @@ void set(const Address& address, int fd, int level, int option, int value) {
   }
 }
 
+// One that answers no probe is closed by the kernel, with ETIMEDOUT.
+void setKeepAlive(const Address& address, int fd, std::chrono::seconds idle) {
+  if (idle == idle.zero()) return;
+  const auto seconds = static_cast<int>(idle.count());
+  set(address, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(address, fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+  set(address, fd, IPPROTO_TCP, TCP_KEEPINTVL,
+      std::max(1, seconds / kKeepAliveProbes));
+  set(address, fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+}
+
 FileDescriptor bindTcp(const Address& address, const SocketAddress& where,
-                       Sharing sharing) {
+                       const ListenOptions& options, Sharing sharing) {
   FileDescriptor fd = makeSocket(address, where.storage.ss_family);
   set(address, fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (sharing == Sharing::kReusePort) {
@@ -93,7 +105,8 @@ FileDescriptor bindTcp(const Address& address, const SocketAddress& where,
   if (where.storage.ss_family == AF_INET6) {
     set(address, fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
   }
-  set(address, fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+  set(address, fd.get(), IPPROTO_TCP, TCP_NODELAY, options.noDelay ? 1 : 0);
+  setKeepAlive(address, fd.get(), options.keepAlive);
   if (::bind(fd.get(), where.get(), where.length) != 0) refuse(address, errno);
   return fd;
 }
@@ -206,7 +219,8 @@ Listener Listener::open(const Address& address, const ListenOptions& options) {
   if (address.family == Address::Family::kUnix) {
     return Listener(address, listenUnix(address, options));
   }
-  FileDescriptor fd = bindTcp(address, resolve(address), Sharing::kAlone);
+  FileDescriptor fd =
+      bindTcp(address, resolve(address), options, Sharing::kAlone);
   listenOn(address, fd.get(), options.backlog);
   return Listener(address, std::move(fd));
 }
@@ -225,14 +239,15 @@ std::vector<Listener> Listener::openGroup(const Address& address,
   const SocketAddress where = resolve(address);
   if (address.port != 0) {
     // Fails when somebody else listens there; it never listens itself.
-    const FileDescriptor probe = bindTcp(address, where, Sharing::kAlone);
+    const FileDescriptor probe =
+        bindTcp(address, where, options, Sharing::kAlone);
   }
   // All are bound before one listens: a port that the kernel picked is ours
   // only for as long as it is bound, and a failure leaves no queue behind.
   Address picked = address;
   while (listeners.size() < count) {
     FileDescriptor fd =
-        bindTcp(picked, listeners.empty() ? where : resolve(picked),
+        bindTcp(picked, listeners.empty() ? where : resolve(picked), options,
                 Sharing::kReusePort);
     listeners.push_back(Listener(picked, std::move(fd)));
     picked = listeners.back().address();
@@ -254,7 +269,7 @@ std::vector<Listener> Listener::joinGroup(const Listener& member,
       fd.reset(::fcntl(member.fd(), F_DUPFD_CLOEXEC, 0));
       if (!fd) refuse(address, errno);
     } else {
-      fd = bindTcp(address, resolve(address), Sharing::kReusePort);
+      fd = bindTcp(address, resolve(address), options, Sharing::kReusePort);
       listenOn(address, fd.get(), options.backlog);
     }
     listeners.push_back(Listener(address, std::move(fd)));

@@ -3,10 +3,13 @@
 // Listener: a bound, listening socket. The master makes it before the fork
 // and keeps it across every reload, so its accept queue is never lost; workers
 // accept from the inherited descriptor (Acceptor). The socket's options hold
-// for every connection accepted from it: TCP_NODELAY is set here, once.
+// for every connection accepted from it: they are set here, once. SO_REUSEADDR
+// is always on: else no server could start while a connection of the one before
+// is in TIME_WAIT (tcp(7)).
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -26,8 +29,17 @@ class CannotListen : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What TCP_KEEPIDLE takes, tcp(7).
+inline constexpr std::chrono::seconds kMaxKeepAlive{32767};
+inline constexpr int kKeepAliveProbes = 4;
+
 struct ListenOptions {
   int backlog = 1024;  // the kernel's net.core.somaxconn bounds it
+  // Of TCP. False: small pieces wait for each other (Nagle's algorithm).
+  bool noDelay = true;
+  // Of TCP: a peer that was silent for so long is asked kKeepAliveProbes times,
+  // over as long again, whether it is there. Up to kMaxKeepAlive; zero: never.
+  std::chrono::seconds keepAlive{0};
   // Of a Unix socket's file; -1 leaves the owner or group as it is.
   mode_t mode = 0660;
   uid_t owner = static_cast<uid_t>(-1);

@@ -137,6 +137,9 @@ class EventInterface {
   EventInterface() = default;
 };
 
+// Makes a loop of a program's own, see Worker::registerEventLoop.
+using EventLoopFactory = std::function<std::unique_ptr<EventInterface>()>;
+
 // "unknown event loop 'kqueue': have libev, epoll, select, poll".
 class UnknownEventLoop : public std::invalid_argument {
  public:

@@ -9,6 +9,15 @@ namespace brigade {
 Backoff::Duration Backoff::onDeath(Duration served) {
   if (served >= policy_.stable) reset();
   if (served < policy_.stable) ++deaths_;
+  return takeNext();
+}
+
+Backoff::Duration Backoff::onNoFork() {
+  next_ = std::max<Duration>(next_, policy_.first);
+  return takeNext();
+}
+
+Backoff::Duration Backoff::takeNext() {
   const Duration wait = next_;
   next_ = wait == Duration::zero()
               ? Duration(policy_.first)

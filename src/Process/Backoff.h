@@ -28,6 +28,9 @@ class Backoff {
   // A child has died that was ready for `served` (zero: never). Returns how
   // long to wait.
   Duration onDeath(Duration served);
+  // There could be no child: nobody has died of it, and to try again at once
+  // would not help. Returns how long to wait.
+  Duration onNoFork();
   // Whether the deaths so far are enough of them.
   bool givesUp() const {
     return policy_.giveUpAfter != 0 && deaths_ >= policy_.giveUpAfter;
@@ -38,6 +41,8 @@ class Backoff {
   void carry(Archive& archive);
 
  private:
+  Duration takeNext();
+
   BackoffPolicy policy_;
   Duration next_ = Duration::zero();
   unsigned deaths_ = 0;

@@ -309,9 +309,8 @@ void Programs::onEnd(Slot& slot, pid_t pid, Clock::duration served,
 void Programs::onFailed(Slot& slot, const std::string& reason) {
   slot.lastExit = "cannot start: " + reason;
   slot.state = ProgramState::kFailed;
-  const bool again =
-      slot.program->settings.restart == RestartPolicy::kKeepalive;
-  if (again && !slot.failedForGood && !stopping_) {
+  // One that is to run once has not run.
+  if (!slot.failedForGood && !stopping_) {
     startLater(slot, Clock::duration::zero());
   }
   handler_.onProgramFailed(slot.view(), reason);

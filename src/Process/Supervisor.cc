@@ -110,36 +110,6 @@ int Supervisor::runChild(const ChildPlace& place, FileDescriptor channel) {
   return groups_[place.group].main(place, std::move(channel));
 }
 
-void Supervisor::forkAgain(Slot& slot) {
-  slot.waiting = false;
-  ++slot.restarts;
-  forkCurrent(slot);
-}
-
-void Supervisor::forkCurrent(Slot& slot) {
-  try {
-    slot.current = fork(slot);
-  } catch (const std::exception& e) {
-    handler_.onFailed(slot.view(), e.what());
-    tell(slot.whenReady, false, e.what());
-    scheduleRestart(slot, Clock::duration::zero());
-  }
-}
-
-void Supervisor::cancelRestart(Slot& slot) {
-  if (std::exchange(slot.waiting, false)) loop_.del(slot.restart);
-}
-
-void Supervisor::scheduleRestart(Slot& slot, Clock::duration served) {
-  const Clock::duration wait = slot.backoff.onDeath(served);
-  slot.gaveUp = slot.backoff.givesUp();
-  if (slot.gaveUp) return;
-  slot.waiting = true;
-  slot.restartAt = Clock::now() + wait;
-  slot.restart =
-      loop_.add(wait, Repeat::kOnce, [this, &slot] { forkAgain(slot); });
-}
-
 // ---- Children
 
 template <typename Visit>
@@ -369,10 +339,14 @@ void Supervisor::forkSuccessor(Slot& slot) {
   try {
     slot.successor = fork(slot);
   } catch (const std::exception& e) {
-    if (!slot.current) scheduleRestart(slot, Clock::duration::zero());
     slot.wantsRestart = false;
-    tell(slot.whenReady, false, e.what());
-    endRound(false, e.what());
+    if (slot.current) {
+      tell(slot.whenReady, false, e.what());
+    } else {
+      onNoFork(slot, e.what());
+    }
+    // The handler may have stopped us, and so ended the round.
+    if (round_) endRound(false, e.what());
   }
 }
 

@@ -130,8 +130,9 @@ struct SlotView {
   unsigned restarts;        // forks after a death (reloads are not counted)
   Clock::time_point since;  // when the child was forked
   Clock::duration backoff;  // until the next fork; zero unless kBackoff
-  std::string lastExit;     // "", "exit 3", "killed by SIGKILL", ...
-  unsigned seat;            // of `pid`
+  // "", "exit 3", "killed by SIGKILL", ...; or why no child could be forked.
+  std::string lastExit;
+  unsigned seat;  // of `pid`
 };
 
 // Told what happens; every function runs in the master's loop, and may call
@@ -139,6 +140,8 @@ struct SlotView {
 class SupervisorHandler {
  public:
   virtual void onReady(const SlotView& slot) = 0;
+  // A child says that it cannot start; or none could be forked, and the slot
+  // is kBackoff.
   virtual void onFailed(const SlotView& slot, std::string_view reason) = 0;
   virtual void onExit(const SlotView& slot, pid_t pid, ExitStatus status,
                       bool expected) = 0;
@@ -298,6 +301,8 @@ class Supervisor final : private detail::ChildHandler {
   void forkAgain(Slot& slot);
   void cancelRestart(Slot& slot);
   void scheduleRestart(Slot& slot, Clock::duration served);
+  void restartAfter(Slot& slot, Clock::duration wait);
+  void onNoFork(Slot& slot, const std::string& reason);
 
   // What a child did.
   void onReady(Slot& slot, Child& child);

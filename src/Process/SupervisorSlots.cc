@@ -1,5 +1,5 @@
-// What is asked of single slots: to stay empty, to be filled, to be followed
-// while they drain, to be more or fewer.
+// What is asked of single slots: to stay empty, to be filled, now or later, to
+// be followed while they drain, to be more or fewer.
 
 #include <algorithm>
 #include <utility>
@@ -103,6 +103,48 @@ void Supervisor::killHung(unsigned index, Clock::duration time) {
 // What waits for the slot to be empty.
 void Supervisor::checkGone(Slot& slot) {
   if (slot.held && slot.empty()) tell(slot.whenGone, true, "");
+}
+
+// ---- The next child
+
+void Supervisor::forkAgain(Slot& slot) {
+  slot.waiting = false;
+  forkCurrent(slot);
+  if (slot.current) ++slot.restarts;
+}
+
+void Supervisor::forkCurrent(Slot& slot) {
+  try {
+    slot.current = fork(slot);
+  } catch (const std::exception& e) {
+    onNoFork(slot, e.what());
+  }
+}
+
+// What the machine lacks now it may have again: however often this happens, the
+// slot does not give up.
+void Supervisor::onNoFork(Slot& slot, const std::string& reason) {
+  slot.lastExit = reason;
+  restartAfter(slot, slot.backoff.onNoFork());
+  handler_.onFailed(slot.view(), reason);
+  tell(slot.whenReady, false, reason);
+}
+
+void Supervisor::cancelRestart(Slot& slot) {
+  if (std::exchange(slot.waiting, false)) loop_.del(slot.restart);
+}
+
+void Supervisor::scheduleRestart(Slot& slot, Clock::duration served) {
+  const Clock::duration wait = slot.backoff.onDeath(served);
+  slot.gaveUp = slot.backoff.givesUp();
+  if (!slot.gaveUp) restartAfter(slot, wait);
+}
+
+void Supervisor::restartAfter(Slot& slot, Clock::duration wait) {
+  slot.waiting = true;
+  slot.restartAt = Clock::now() + wait;
+  slot.restart =
+      loop_.add(wait, Repeat::kOnce, [this, &slot] { forkAgain(slot); });
 }
 
 // ---- A child that drains by itself

@@ -34,7 +34,10 @@ struct RunConfig {
   // In the foreground the log goes to stderr unless a file is given; a daemon
   // logs to RUNDIR/NAME.log.
   std::string logFile;
-  // Where a daemon's stdout and stderr go.
+  // Where a daemon's stdout and stderr go: what the program prints, line by
+  // line. brigade itself writes there only what it cannot log. Opened by the
+  // master, anew on `reopen` (a Program without a logFile keeps the one of its
+  // start). In the foreground it is not used.
   std::string stdoutFile = "/dev/null";
   LogLevel logLevel = LogLevel::kInfo;
   // Event loop of all workers that name none: see makeEventLoop().

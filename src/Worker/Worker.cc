@@ -29,6 +29,15 @@ void Worker::registerProtocol(std::string_view scheme,
   protocols_.add(scheme, std::move(factory));
 }
 
+void Worker::registerEventLoop(std::string_view loop,
+                               EventLoopFactory factory) {
+  if (!factory) {
+    throw std::invalid_argument("event loop '" + std::string(loop) +
+                                "' has no factory");
+  }
+  loops_.insert_or_assign(std::string(loop), std::move(factory));
+}
+
 std::optional<std::string_view> Worker::configured(std::string_view key) const {
   const auto found = app_.find(key);
   if (found == app_.end()) return std::nullopt;

@@ -98,6 +98,13 @@ class Worker : public ConnectionHandler {
   RestartPolicy restart = RestartPolicy::kKeepalive;
   int backlog = 1024;  // of the accept queue; net.core.somaxconn bounds it
   mode_t socketMode = 0660;  // of a Unix socket's file, owned by user:group
+  // Of TCP. False: small pieces wait for each other (Nagle's algorithm).
+  bool tcpNoDelay = true;
+  // Of TCP: the kernel asks a peer that was silent for so long whether it is
+  // still there, four times over as long again; one that says nothing is closed
+  // like one that has left. For peers whose network is gone, where idleTimeout
+  // would close quiet ones too. Whole seconds, up to 32767; zero: never.
+  std::chrono::milliseconds tcpKeepAlive{0};
   // R: in each process; over it, connections wait in the accept queue. 0: as
   // many as there are descriptors.
   std::size_t maxConnections = 0;
@@ -121,7 +128,9 @@ class Worker : public ConnectionHandler {
   // its connections to its successor, which goes on with them: their bytes both
   // ways, their ids and addresses. The peer notices nothing. See onHandover.
   bool handover = false;
-  std::string event;  // of this Worker's processes; empty: the program's
+  // Loop of this Worker's processes: see makeEventLoop() and
+  // registerEventLoop(); empty: the program's.
+  std::string event;
 
   // What the section [app] of the configuration file says, as this process
   // knows it: from onMasterStart on, in the master also what a reload has read
@@ -131,6 +140,10 @@ class Worker : public ConnectionHandler {
 
   // A protocol of the program's own for this Worker's address. Before run().
   void registerProtocol(std::string_view scheme, ProtocolFactory factory);
+  // An event loop of the program's own, for `event` of this Worker: one is made
+  // in each of its processes, and one in the master, to see that there can be
+  // one. Before run().
+  void registerEventLoop(std::string_view name, EventLoopFactory factory);
 
   // ---- Callbacks in a worker process, besides those of ConnectionHandler.
 
@@ -266,6 +279,7 @@ class Worker : public ConnectionHandler {
   // In a worker process, before onWorkerStart.
   virtual void prepareBuiltinsInProcess(detail::WorkerProcess&) {}
   ProtocolRegistry protocols_;
+  std::map<std::string, EventLoopFactory, std::less<>> loops_;
   detail::WorkerProcess* process_ = nullptr;
   Messenger* messenger_ = nullptr;  // of this process
   SharedState* state_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -99,6 +100,59 @@ std::vector<int> queuesOf(const std::vector<Listener>& group) {
     }
   }
   return counts;
+}
+
+int optionOf(int fd, int level, int option) {
+  int value = -1;
+  socklen_t length = sizeof value;
+  EXPECT_EQ(::getsockopt(fd, level, option, &value, &length), 0);
+  return value;
+}
+
+// What `ss -tln` shows: the kernel tells a listener's limit in the place of
+// another figure (tcp_get_info in net/ipv4/tcp.c).
+unsigned backlogOf(const Listener& listener) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  EXPECT_EQ(::getsockopt(listener.fd(), IPPROTO_TCP, TCP_INFO, &info, &length),
+            0);
+  return info.tcpi_sacked;
+}
+
+TEST_F(ListenerTest, P30_EverySocketHasTheBacklogThatWasAskedFor) {
+  ListenOptions options;
+  options.backlog = 7;
+  auto group =
+      Listener::openGroup(Address::parse("tcp://127.0.0.1:0"), options, 2);
+  for (Listener& more : Listener::joinGroup(group[0], options, 1)) {
+    group.push_back(std::move(more));
+  }
+  group.push_back(Listener::open(Address::parse("tcp://[::]:0"), options));
+  for (const Listener& listener : group) EXPECT_EQ(backlogOf(listener), 7u);
+}
+
+TEST_F(ListenerTest, P30_ThePortOfAConnectionThatHasJustEndedIsFree) {
+  Address address = Address::parse("tcp://127.0.0.1:0");
+  {
+    const Listener listener = Listener::open(address, {});
+    address = listener.address();
+    EXPECT_EQ(optionOf(listener.fd(), SOL_SOCKET, SO_REUSEADDR), 1);
+    sockaddr_in in{};
+    in.sin_family = AF_INET;
+    in.sin_port = htons(address.port);
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    FileDescriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(
+        ::connect(client.get(), reinterpret_cast<sockaddr*>(&in), sizeof in),
+        0);
+    FileDescriptor server(::accept(listener.fd(), nullptr, nullptr));
+    ASSERT_TRUE(server);
+    // Whoever closes first has it in TIME_WAIT for a minute.
+    server.reset();
+    char byte = 0;
+    EXPECT_EQ(::read(client.get(), &byte, 1), 0);
+  }
+  EXPECT_EQ(errorOf(address), "");
 }
 
 TEST_F(ListenerTest, P04_AGroupTakesMoreSockets) {

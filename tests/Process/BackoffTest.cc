@@ -66,5 +66,19 @@ TEST(BackoffTest, X01_GivesUpAfterYoungDeathsInARowOnly) {
   EXPECT_FALSE(backoff.givesUp());
 }
 
+TEST(BackoffTest, P10_WhereNothingCanBeForkedNobodyHasDied) {
+  Backoff backoff({.first = milliseconds(5),
+                   .longest = milliseconds(15),
+                   .giveUpAfter = 2});
+  for (const int expected : {5, 10, 15, 15}) {
+    EXPECT_EQ(backoff.onNoFork(), milliseconds(expected));
+  }
+  EXPECT_FALSE(backoff.givesUp());
+  EXPECT_EQ(backoff.deaths(), 0u);
+  // What comes of it then dies young: it waits as long.
+  EXPECT_EQ(backoff.onDeath(seconds(0)), milliseconds(15));
+  EXPECT_EQ(backoff.onDeath(seconds(1)), seconds(0));
+}
+
 }  // namespace
 }  // namespace brigade

@@ -302,6 +302,47 @@ TEST_F(MailboxTest, T08_ATaskWhoseWorkerDiesIsLostOrRunElsewhereAsAsked) {
   kept.clear();
 }
 
+// A function is an address in one process: there is no form that takes one.
+template <typename What>
+constexpr bool kCanBeConsumed = requires(Messenger& messenger, What what) {
+  messenger.consume(what);
+}
+|| requires(Messenger& messenger, What what) {
+  messenger.consume("event", what);
+};
+template <typename What>
+constexpr bool kCanBeSent = requires(Messenger& messenger, What what) {
+  messenger.send(1, "event", what);
+}
+|| requires(Messenger& messenger, What what) {
+  messenger.broadcast("event", what);
+};
+
+TEST_F(MailboxTest, T10_AFunctionDoesNotLeaveItsProcess) {
+  using Closure = decltype([captured = 1] { return captured; });
+  static_assert(kCanBeConsumed<const char*> && kCanBeSent<std::string>,
+                "data are");
+  static_assert(!kCanBeConsumed<Closure> && !kCanBeSent<Closure>);
+  static_assert(!kCanBeConsumed<std::function<void()>> &&
+                !kCanBeSent<std::function<void()>>);
+  static_assert(!kCanBeConsumed<void (*)()> && !kCanBeSent<void (*)()>);
+  // Instead: every process registers it, and one is asked.
+  open(2);
+  int ran = 0;
+  for (const unsigned index : {1u, 2u}) {
+    worker(index).answerWith("task", [&ran](const Letter& task) {
+      ++ran;
+      return std::string(task.data);
+    });
+  }
+  std::string answer;
+  worker(1).consume("task", "data",
+                    [&](const Answer& got) { answer = got.value.view(); });
+  ASSERT_TRUE(until([&] { return !answer.empty(); }));
+  EXPECT_EQ(answer, "data");
+  EXPECT_EQ(ran, 1);
+}
+
 TEST_F(MailboxTest, T09_OfManyThatCallRunOnceOneRuns) {
   open(4);
   int runs = 0;

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "tests/Process/SupervisorFixture.h"
 
@@ -170,6 +172,39 @@ TEST_F(SupervisorSlotsTest, X01_ASlotThatGivesUpIsFailedUntilItIsStarted) {
   const auto answer = std::make_shared<std::string>();
   own.startSlot(1, into(answer));
   EXPECT_EQ(told(answer), "ok");
+  bool stopped = false;
+  own.stop(Grace::kFast, [&](bool, std::string_view) { stopped = true; });
+  EXPECT_TRUE(until([&] { return stopped; }));
+}
+
+TEST_F(SupervisorSlotsTest, P10_ASlotThatFindsNoForkDoesNotGiveUp) {
+  SupervisorHandler& handler = *this;
+  Supervisor own(*loop, handler,
+                 {.backoff = {.first = milliseconds(1),
+                              .longest = milliseconds(20),
+                              .giveUpAfter = 2}});
+  own.addGroup(groupOf(1));
+  own.start();
+  const auto state = [&] { return own.slots()[0].state; };
+  ASSERT_TRUE(until([&] { return state() == SlotState::kReady; }));
+  {
+    // Beside another thread nothing is forked.
+    std::atomic<bool> end{false};
+    std::thread other([&] {
+      while (!end) std::this_thread::yield();
+    });
+    ::kill(own.slots()[0].pid, SIGKILL);
+    EXPECT_TRUE(until([&] { return countOf("failed") >= 4; }));
+    EXPECT_EQ(state(), SlotState::kBackoff);
+    EXPECT_EQ(own.slots()[0].lastExit, lastReason);
+    EXPECT_EQ(lastReason,
+              "cannot fork worker 1: this process has more than one thread");
+    EXPECT_EQ(own.slots()[0].restarts, 0u);
+    end = true;
+    other.join();
+  }
+  EXPECT_TRUE(until([&] { return state() == SlotState::kReady; }));
+  EXPECT_EQ(own.slots()[0].restarts, 1u);
   bool stopped = false;
   own.stop(Grace::kFast, [&](bool, std::string_view) { stopped = true; });
   EXPECT_TRUE(until([&] { return stopped; }));

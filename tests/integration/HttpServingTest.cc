@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <future>
@@ -40,6 +41,36 @@ TEST_F(HttpServingTest, W17_AHeadThatTakesTooLongIsAnsweredWith408) {
   EXPECT_GE(Clock::now() - begin, 250ms);
   EXPECT_EQ(answer(), "408 408 Request Timeout\n");
   expectClosed();
+}
+
+// What the body of so many one-byte chunks costs its process: the least of
+// some, since others have the machine's caches and processors meanwhile.
+double cpuOfChunks(Wire& wire, pid_t worker, std::size_t chunks) {
+  std::string request =
+      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (std::size_t i = 0; i < chunks; ++i) request += "1\r\nx\r\n";
+  request += "0\r\n\r\n";
+  double least = 1e9;
+  for (int i = 0; i < 5; ++i) {
+    const double before = cpuSeconds(worker);
+    EXPECT_TRUE(wire.send(request));
+    const auto answer = nextAnswer(wire);
+    least = std::min(least, cpuSeconds(worker) - before);
+    EXPECT_TRUE(answer && answer->body == std::string(chunks, 'x'));
+  }
+  return least;
+}
+
+// Four times the chunks are four times the work; where each one costs what has
+// come before it, sixteen times. In between there is room for any machine. Not
+// the calls of the codec are counted: those are as many either way.
+TEST_F(HttpServingTest, W08_OneByteChunksCostTheSameEachHoweverMany) {
+  start();
+  const pid_t worker = subject_.workerPid(1);
+  const double some = cpuOfChunks(*wire_, worker, 100'000);
+  const double many = cpuOfChunks(*wire_, worker, 400'000);  // 2.4 MB
+  EXPECT_GT(some, 0);
+  EXPECT_LT(many, 9 * some);
 }
 
 // Without a request for two seconds, and so without a look at the clock.

@@ -10,7 +10,8 @@
 //   hello    its loop returns after 50 ms     haha    the same, once
 //   retiree  once; retires after 50 ms        unlucky once; exits with 3 twice
 //   listener has an address, and is to run once
-// $NOFILE, $CORE: limits of the worker processes.
+// $NOFILE, $CORE: limits of the worker processes. fork(2) fails as
+// ForkFailure.cc says.
 
 #include <brigade/brigade.h>
 #include <unistd.h>

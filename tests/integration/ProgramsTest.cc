@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
@@ -183,6 +184,24 @@ TEST_F(Programs, M16_AMasterThatIsProcessOneKnowsHowItsProgramsEnded) {
   EXPECT_EQ(contained.log().find("guard"), std::string::npos);
   EXPECT_EQ(contained.command({"stop"}).code, 0);
   EXPECT_EQ(contained.wait(), 0);
+}
+
+TEST_F(Programs, P10_WhatFindsNoForkIsStartedWhenThereIsOne) {
+  const std::string famine = folder / "no-fork";
+  std::ofstream{famine};
+  add("ka", {"sleep", "999"}, {{"firstBackoff", 20}});
+  add("default", {"sleep", "999"}, {{"firstBackoff", 20}, {"once", true}});
+  // One worker, and then no more.
+  start({}, {"NO_FORK_IF=" + famine, "NO_FORK_AFTER=1"});
+  for (const char* name : {"ka", "default"}) {
+    ASSERT_TRUE(until([&] { return row(name).at("restarts") > 1; })) << name;
+    EXPECT_EQ(row(name).at("lastExit"),
+              "cannot start: Resource temporarily unavailable");
+  }
+  std::filesystem::remove(famine);
+  for (const char* name : {"ka", "default"}) {
+    EXPECT_TRUE(until([&] { return runs(name); })) << name;
+  }
 }
 
 // ---- what stays behind, what is passed on

@@ -2,7 +2,7 @@
 // it is told, well or badly.
 //
 //   pid | index | echo TEXT | throw | exit N | abort | spin MS | slow MS |
-//   big BYTES | fds | orphan | retire
+//   big BYTES | fds | orphan | retire | print TEXT | complain TEXT | log TEXT
 //
 // From the environment: ACCEPT_MODE (reusePort, shared, locked), SERVER_USER,
 // DIE_AT_START and THROW_AT_START (an index, or "all"), MAX_CONNECTIONS,
@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -98,6 +99,8 @@ class Subject : public brigade::Worker {
         space == std::string_view::npos ? "" : line.substr(space + 1));
     if (verb == "echo") {
       connection.send(argument);
+    } else if (say(verb, argument)) {
+      connection.send("said");
     } else if (!answer(connection, verb) && !misbehave(verb, argument)) {
       work(connection, verb, argument);
     }
@@ -163,6 +166,20 @@ class Subject : public brigade::Worker {
       ::_exit(0);
     }
     ::waitpid(parent, nullptr, 0);
+  }
+
+  // On stdout, on stderr, in the log.
+  static bool say(std::string_view verb, const std::string& text) {
+    if (verb == "print") {
+      std::printf("%s\n", text.c_str());
+    } else if (verb == "complain") {
+      std::fprintf(stderr, "%s\n", text.c_str());
+    } else if (verb == "log") {
+      brigade::log(brigade::LogLevel::kInfo, text);
+    } else {
+      return false;
+    }
+    return true;
   }
 
   bool misbehave(std::string_view verb, const std::string& argument) {

@@ -15,7 +15,7 @@
 // FAIL_IF: it waits), COUNT_FILE (holds what onMasterReload makes `count`),
 // CHANGE=yes (onMasterReload changes address, acceptMode and maxConnections),
 // SECOND=yes (a background Worker of two processes behind it) and EVENT_LOG, a
-// file to which callbacks append lines.
+// file to which callbacks append lines. fork(2) fails as ForkFailure.cc says.
 
 #include <brigade/brigade.h>
 #include <poll.h>

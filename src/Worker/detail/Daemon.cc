@@ -127,8 +127,8 @@ void leaveSession(const FileDescriptor& pipe) {
   ::_exit(daemon < 0 ? 1 : 0);
 }
 
-void redirect(const FileDescriptor& to, int fd) {
-  while (::dup2(to.get(), fd) < 0 && errno == EINTR) {
+void redirect(int to, int fd) {
+  while (::dup2(to, fd) < 0 && errno == EINTR) {
   }
 }
 
@@ -137,7 +137,7 @@ void redirect(const FileDescriptor& to, int fd) {
 Daemon::Daemon(const std::string& outputFile) {
   // All that may fail comes before the fork, where it can still be thrown.
   fillStandardDescriptors();
-  output_ = openFile(outputFile, O_WRONLY | O_CREAT | O_APPEND);
+  output_ = openOutput(outputFile);
   const FileDescriptor input = openFile("/dev/null", O_RDONLY);
   auto [first, daemon] = makePipe();
   std::fflush(nullptr);  // or both processes would write what is buffered
@@ -149,8 +149,8 @@ Daemon::Daemon(const std::string& outputFile) {
   }
   first.reset();
   leaveSession(daemon);
-  redirect(input, STDIN_FILENO);
-  redirect(output_, STDOUT_FILENO);
+  redirect(input.get(), STDIN_FILENO);
+  redirect(output_.get(), STDOUT_FILENO);
   pipe_ = std::move(daemon);
 }
 
@@ -180,8 +180,20 @@ void Daemon::closeInChild() {
 
 void Daemon::switchOutput() {
   std::fflush(stderr);
-  redirect(output_, STDERR_FILENO);
+  redirect(output_.get(), STDERR_FILENO);
   output_.reset();
 }
+
+FileDescriptor openOutput(const std::string& path) {
+  return openFile(path, O_WRONLY | O_CREAT | O_APPEND);
+}
+
+void takeOutput(int descriptor) {
+  std::fflush(nullptr);
+  redirect(descriptor, STDOUT_FILENO);
+  redirect(descriptor, STDERR_FILENO);
+}
+
+void printByLine() { std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); }
 
 }  // namespace brigade::detail

@@ -38,4 +38,15 @@ class Daemon {
   FileDescriptor pipe_;
 };
 
+// ---- What a daemon, and each of its children, does later
+
+// For stdout and stderr, as above. Throws std::system_error naming the file.
+FileDescriptor openOutput(const std::string& path);
+// They go there from now on; what is buffered leaves before that, so a line
+// that was printed whole is not torn. Copies `descriptor`.
+void takeOutput(int descriptor);
+// A line that is printed leaves at its end, by one write(2): lines of several
+// processes do not mix, and can be read at once.
+void printByLine();
+
 }  // namespace brigade::detail

@@ -83,6 +83,7 @@ void Master::prepare(const std::vector<Worker*>& workers) {
           logFile.parent_path() == config_.runDirectory ? Links::kRefuse
                                                         : Links::kFollow);
   setLogName("master");
+  if (config_.daemonize) printByLine();
   setProcessTitle("brigade: " + config_.name + " master");
   startWorkers(workers);
   makeServices(workers);
@@ -284,6 +285,7 @@ void Master::onFailed(const SlotView& slot, std::string_view reason) {
       describe(slot) + " cannot start: " + std::string(reason);
   log(LogLevel::kError, text);
   noteFailure(slot, text);
+  lendListeners();
 }
 
 // A start that every process has failed of is none.
@@ -433,15 +435,35 @@ void Master::askReload(const std::string& who) {
 
 void Master::reopen() {
   reopenLog();
-  const std::size_t told = supervisor_->broadcast(
-      {.kind = frames::kReopenLog, .descriptor = logDescriptor()});
-  const std::size_t children = supervisor_->childCount();
-  if (told < children) {
-    log(LogLevel::kWarning, std::to_string(children - told) +
-                                " worker processes keep writing the old log");
-  }
+  reopenInWorkers(frames::kReopenLog, logDescriptor(), "log");
+  if (config_.daemonize) reopenOutput();
   programs_->reopenLogs();
   log(LogLevel::kInfo, "log reopened");
+}
+
+void Master::reopenOutput() {
+  if (starting_) {
+    // stderr is the caller's yet.
+    log(LogLevel::kWarning, "still starting: stdout keeps its file");
+    return;
+  }
+  try {
+    const FileDescriptor output = openOutput(config_.stdoutFile);
+    takeOutput(output.get());
+    reopenInWorkers(frames::kReopenOutput, output.get(), "stdout");
+  } catch (const std::system_error& error) {
+    log(LogLevel::kError, "reopen: " + std::string(error.what()));
+  }
+}
+
+void Master::reopenInWorkers(FrameKind kind, int descriptor,
+                             const std::string& what) {
+  const std::size_t told =
+      supervisor_->broadcast({.kind = kind, .descriptor = descriptor});
+  const std::size_t children = supervisor_->childCount();
+  if (told == children) return;
+  log(LogLevel::kWarning, std::to_string(children - told) +
+                              " worker processes keep writing the old " + what);
 }
 
 // Inside a catch block.

@@ -148,6 +148,8 @@ class Master final : public SupervisorHandler,
   void stop(Grace grace);
   void onStopped();
   void reopen();
+  void reopenOutput();
+  void reopenInWorkers(FrameKind kind, int descriptor, const std::string& what);
   void forEachWorker(const std::function<void(Worker&)>& call);
   static void logException(const std::string& where);
   void progress(const std::string& text);

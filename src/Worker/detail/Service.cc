@@ -31,7 +31,9 @@ FixedSettings::FixedSettings(const Worker& worker)
       acceptMode(worker.acceptMode),
       reloadable(worker.reloadable),
       backlog(worker.backlog),
-      socketMode(worker.socketMode) {}
+      socketMode(worker.socketMode),
+      tcpNoDelay(worker.tcpNoDelay),
+      tcpKeepAlive(worker.tcpKeepAlive) {}
 
 Service::Service(Worker& theWorker, const std::string& programName,
                  const std::string& programEvent)
@@ -41,11 +43,17 @@ Service::Service(Worker& theWorker, const std::string& programName,
       count(wantedCount()),
       event(theWorker.event.empty() ? programEvent : theWorker.event),
       identity(Identity::find(theWorker.user, theWorker.group)) {
-  makeEventLoop(event);
+  makeLoop();
   if (theWorker.address.empty()) return;
   if (theWorker.restart == RestartPolicy::kOnce) {
     throw std::invalid_argument("worker '" + name + "' listens on " +
                                 theWorker.address + ", and so cannot run once");
+  }
+  if (fixed.tcpKeepAlive < fixed.tcpKeepAlive.zero() ||
+      fixed.tcpKeepAlive > kMaxKeepAlive) {
+    throw std::invalid_argument("worker '" + name +
+                                "': tcpKeepAlive is not between 0 and " +
+                                std::to_string(kMaxKeepAlive.count()) + " s");
   }
   address = Address::parse(theWorker.address);
   try {
@@ -53,6 +61,17 @@ Service::Service(Worker& theWorker, const std::string& programName,
   } catch (const UnknownProtocol& e) {
     throw UnknownProtocol(theWorker.address + ": " + e.what());
   }
+}
+
+std::unique_ptr<EventInterface> Service::makeLoop() const {
+  const auto own = worker->loops_.find(event);
+  if (own == worker->loops_.end()) return makeEventLoop(event);
+  std::unique_ptr<EventInterface> loop = own->second();
+  if (!loop) {
+    throw std::invalid_argument("the factory of event loop '" + event +
+                                "' makes none");
+  }
+  return loop;
 }
 
 std::string Service::claimPath(std::string_view kind) const {
@@ -84,6 +103,8 @@ std::string Service::changedSettings() const {
   compare("reloadable", now.reloadable, fixed.reloadable);
   compare("backlog", now.backlog, fixed.backlog);
   compare("socketMode", now.socketMode, fixed.socketMode);
+  compare("tcpNoDelay", now.tcpNoDelay, fixed.tcpNoDelay);
+  compare("tcpKeepAlive", now.tcpKeepAlive, fixed.tcpKeepAlive);
   return changed;
 }
 
@@ -95,6 +116,9 @@ ListenOptions Service::listenOptions() const {
   ListenOptions options;
   options.backlog = fixed.backlog;
   options.mode = fixed.socketMode;
+  options.noDelay = fixed.tcpNoDelay;
+  options.keepAlive =
+      std::chrono::ceil<std::chrono::seconds>(fixed.tcpKeepAlive);
   if (identity.changes) {
     options.owner = identity.uid;
     options.group = identity.gid;

@@ -45,6 +45,8 @@ constexpr auto kAcceptFor = static_cast<FrameKind>(70);
 constexpr auto kAcceptNoMore = static_cast<FrameKind>(71);
 // From a worker process: reload the program.
 constexpr auto kAskReload = static_cast<FrameKind>(72);
+// As kReopenLog: what stdout and stderr are from now on.
+constexpr auto kReopenOutput = static_cast<FrameKind>(73);
 }  // namespace frames
 
 // Settings of a Worker as they were at the start.
@@ -60,14 +62,20 @@ struct FixedSettings {
   bool reloadable;
   int backlog;
   mode_t socketMode;
+  bool tcpNoDelay;
+  std::chrono::milliseconds tcpKeepAlive;
 };
 
 struct Service {
   // Throws what is wrong with the Worker's settings: BadAddress,
-  // UnknownProtocol, UnknownEventLoop, UnknownUser. Opens nothing.
+  // UnknownProtocol, UnknownEventLoop, UnknownUser, std::invalid_argument.
+  // Opens nothing.
   Service(Worker& theWorker, const std::string& programName,
           const std::string& programEvent);
 
+  // The loop that `event` names. Throws UnknownEventLoop, or what the program's
+  // own factory throws.
+  std::unique_ptr<EventInterface> makeLoop() const;
   // What the Worker itself needs, in the run directory. Throws what is wrong.
   void prepare() { worker->prepareBuiltins(*this); }
   // Where the Worker keeps something by itself: NAME.KIND in the run directory.

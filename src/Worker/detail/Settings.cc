@@ -184,6 +184,8 @@ constexpr WorkerSetting kWorkerSettings[] = {
     ofWorker<&Worker::acceptMode>("acceptMode"),
     ofWorker<&Worker::reloadable>("reloadable"),
     ofWorker<&Worker::backlog>("backlog"),
+    ofWorker<&Worker::tcpNoDelay>("tcpNoDelay"),
+    ofWorker<&Worker::tcpKeepAlive>("tcpKeepAlive"),
     ofWorker<&Worker::maxConnections>("maxConnections"),
     ofWorker<&Worker::maxSendBufferSize>("maxSendBufferSize"),
     ofWorker<&Worker::maxPackageSize>("maxPackageSize"),

@@ -16,6 +16,7 @@
 #include "brigade/Process/MasterDeath.h"
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Worker/Log.h"
+#include "brigade/Worker/detail/Daemon.h"
 #include "brigade/Worker/detail/LogFile.h"
 
 namespace brigade::detail {
@@ -55,7 +56,7 @@ WorkerProcess::WorkerProcess(Service& service, const ChildPlace& place,
       place_(place),
       score_(service.score(place.slot, place.seat)) {
   service.keepListenerOf(place.slot);
-  loop_ = makeEventLoop(service.event);
+  loop_ = service.makeLoop();
   loop_->setPulse(score_.record.pulse);
   loop_->setExceptionHandler([this](const std::exception_ptr& exception) {
     onException("a callback of the loop", exception);
@@ -225,6 +226,8 @@ void WorkerProcess::onFrame(const Frame& frame) {
     adopted();
   } else if (frame.kind == frames::kReopenLog) {
     takeLog(frame.descriptor);
+  } else if (frame.kind == frames::kReopenOutput) {
+    takeOutput(frame.descriptor);
   } else if (frame.kind == frames::kReloadNotice) {
     tellReload();
   } else if (frame.kind == frames::kAcceptFor) {
