@@ -9,6 +9,7 @@
 #include <map>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -115,7 +116,10 @@ TEST_F(Output, P28_RotationsTearNoLineAndLoseNone) {
   }
   for (int i = 0; i < kRotations; ++i) {
     for (const std::string& file : {printed, logged}) {
-      std::filesystem::rename(file, file + "." + std::to_string(i) + ".log");
+      std::error_code gone;
+      std::filesystem::rename(file, file + "." + std::to_string(i) + ".log",
+                              gone);
+      EXPECT_FALSE(gone) << file << ": " << gone.message();
     }
     EXPECT_EQ(program.command({"reopen"}).code, 0);
     EXPECT_TRUE(std::filesystem::exists(printed));
