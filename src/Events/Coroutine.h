@@ -131,8 +131,8 @@ struct Elapsed {};
 //
 // `ask` is called once, and hands `done` on as the callback, which is copied
 // as one likes and called once or never, in the loop, but never from inside
-// `ask`. What `ask` throws is thrown by co_await. The result is made of what
-// `done` is called with: Result{...}.
+// `ask`. What `ask` throws is thrown by co_await. What it gives is made of what
+// `done` is called with, Result{...}; a Result can be made of nothing as well.
 template <typename Result, typename Ask>
 Awaited<Result, Ask> awaited(Ask ask) {
   return Awaited<Result, Ask>(std::move(ask));

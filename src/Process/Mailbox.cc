@@ -103,11 +103,7 @@ Mailbox::Mailbox(EventInterface& loop, detail::Post& post, const Member& self,
   }
 }
 
-Mailbox::~Mailbox() {
-  for (const auto& [correlation, question] : questions_) {
-    loop_.del(question.deadline);
-  }
-}
+Mailbox::~Mailbox() { forget(); }
 
 // ---- Who is there
 
@@ -594,6 +590,14 @@ std::optional<Payload> Mailbox::payloadOf(const Envelope& mail) {
 }
 
 void Mailbox::drain() { toMaster({.op = Op::kDraining}); }
+
+void Mailbox::forget() {
+  for (const auto& [correlation, question] : questions_) {
+    loop_.del(question.deadline);
+  }
+  // Not in place: a destructor may come back here.
+  std::exchange(questions_, {}).clear();
+}
 
 void Mailbox::deliver(const Envelope& mail) {
   switch (mail.op) {
