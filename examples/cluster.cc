@@ -9,9 +9,12 @@
 #include <cstdlib>
 #include <deque>
 #include <string>
+#include <string_view>
 
 using brigade::Answer;
+using brigade::Coroutine;
 using brigade::SharedState;
+using Delivery = brigade::Messenger::Delivery;
 
 // It says hi to the master, and answers what it is asked in upper case.
 constexpr char kProgram[] = R"(
@@ -62,29 +65,17 @@ class Cluster : public brigade::Worker {
     const std::string command(line.data().substr(0, space));
     const std::string text(line.data().substr(
         space == std::string_view::npos ? line.data().size() : space + 1));
-    const auto say = [this, id = connection.id()](const Answer& answer) {
-      const std::string_view value = answer.value.view();
-      tell(id, answer.status == Answer::Status::kOk
-                   ? std::string(value)
-                   : std::string(toString(answer.status)) + ": " +
-                         std::string(value));
-    };
+    const brigade::ConnectionId id = connection.id();
     if (command == "tell") {
       messenger().broadcast("tell", text);
     } else if (command == "add") {
-      add(connection.id(), std::atol(text.c_str()));
+      add(id, std::atol(text.c_str())).start();
     } else if (command == "sum") {
-      messenger().map("clients", {}, [this, id = connection.id()](auto& all) {
-        long sum = 0;
-        for (const Answer& each : all) {
-          sum += std::atol(std::string(each.value.view()).c_str());
-        }
-        tell(id, std::to_string(sum));
-      });
+      sum(id).start();
     } else if (command == "job") {
-      messenger().consume("job", text, say);
+      job(id, text).start();
     } else if (command == "program") {
-      messenger().request(0, "program", text, say);
+      program(id, text).start();
     }
   }
 
@@ -93,19 +84,39 @@ class Cluster : public brigade::Worker {
   void tell(brigade::ConnectionId id, std::string_view text) {
     if (auto* const client = find(id)) client->send(text);
   }
-  // To a number that all processes share: until nobody else was quicker.
-  void add(brigade::ConnectionId id, long n) {
-    const SharedState::Entry* const now = state().find("count");
-    const long before = now == nullptr ? 0 : std::atol(now->value.c_str());
-    const std::string sum = std::to_string(before + n);
-    SharedState::Terms terms{.condition = SharedState::Condition::kAbsent};
-    if (now != nullptr) {
-      terms = {SharedState::Condition::kVersion, now->version};
+  void tell(brigade::ConnectionId id, const Answer& answer) {
+    const std::string value(answer.value.view());
+    const bool ok = answer.status == Answer::Status::kOk;
+    tell(id, ok ? value : std::string(toString(answer.status)) + ": " + value);
+  }
+  Coroutine sum(brigade::ConnectionId id) {
+    long clients = 0;
+    for (const Answer& each : co_await messenger().map("clients")) {
+      clients += std::atol(std::string(each.value.view()).c_str());
     }
-    state().set("count", sum, terms, [this, id, n, sum](auto outcome, auto) {
-      if (outcome == SharedState::Outcome::kRefused) return add(id, n);
-      tell(id, outcome == SharedState::Outcome::kDone ? sum : "cannot");
-    });
+    tell(id, std::to_string(clients));
+  }
+  Coroutine job(brigade::ConnectionId id, std::string what) {
+    tell(id, co_await messenger().consume("job", what, Delivery::kAtMostOnce));
+  }
+  Coroutine program(brigade::ConnectionId id, std::string text) {
+    tell(id, co_await messenger().request(0, "program", text));
+  }
+  // To a number that all processes share: until nobody else was quicker.
+  Coroutine add(brigade::ConnectionId id, long n) {
+    auto outcome = SharedState::Outcome::kRefused;
+    while (outcome == SharedState::Outcome::kRefused) {
+      const SharedState::Entry* const now = state().find("count");
+      const long before = now == nullptr ? 0 : std::atol(now->value.c_str());
+      const std::string text = std::to_string(before + n);
+      SharedState::Terms terms{.condition = SharedState::Condition::kAbsent};
+      if (now != nullptr) {
+        terms = {SharedState::Condition::kVersion, now->version};
+      }
+      outcome = (co_await state().trySet("count", text, terms)).outcome;
+      if (outcome == SharedState::Outcome::kDone) co_return tell(id, text);
+    }
+    tell(id, "cannot");
   }
 
   brigade::ProgramPost* post_ = nullptr;

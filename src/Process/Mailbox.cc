@@ -31,10 +31,14 @@ Mailbox::Mailbox(EventInterface& loop, detail::Post& post, const Member& self,
   }
 }
 
-Mailbox::~Mailbox() {
+Mailbox::~Mailbox() { forget(); }
+
+void Mailbox::forget() {
   for (const auto& [correlation, question] : questions_) {
     loop_.del(question.deadline);
   }
+  // Not in place: a destructor may come back here.
+  std::exchange(questions_, {}).clear();
 }
 
 // ---- Who is there

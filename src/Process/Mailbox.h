@@ -59,6 +59,9 @@ class Mailbox final : public Messenger {
   void deliver(const detail::Envelope& mail);
   // In a worker: this process is about to end, and takes nothing new.
   void drain();
+  // Nobody waits for answers any more. What they would have been given to is
+  // destroyed, and may still send something.
+  void forget();
   void setWorkers(unsigned workers) { workers_ = workers; }
   // This process takes over from the one before it at its index: from now on
   // nothing is sent there.

@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "brigade/Events/Coroutine.h"
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/Member.h"
 #include "brigade/Process/Payload.h"
@@ -193,6 +194,43 @@ class Messenger {
   virtual void consume(std::string_view event, std::string_view data,
                        OnAnswer onAnswer = {},
                        Delivery delivery = Delivery::kAtMostOnce) = 0;
+
+  // ---- The same for a coroutine: `co_await messenger().map("event")`
+
+  auto request(unsigned index, std::string_view event,
+               std::string_view data = {},
+               Clock::duration patience = kPatience) {
+    return awaited<Answer>([this, index, event, data, patience](OnAnswer done) {
+      request(index, event, data, std::move(done), patience);
+    });
+  }
+  auto request(const Member& member, std::string_view event,
+               std::string_view data = {},
+               Clock::duration patience = kPatience) {
+    return awaited<Answer>(
+        [this, member, event, data, patience](OnAnswer done) {
+          request(member, event, data, std::move(done), patience);
+        });
+  }
+  auto map(std::string_view event, std::string_view data = {},
+           Clock::duration patience = kPatience) {
+    return awaited<std::vector<Answer>>(
+        [this, event, data, patience](OnAnswers done) {
+          map(event, data, std::move(done), patience);
+        });
+  }
+  auto ring(std::string_view event, std::string_view data = {},
+            Clock::duration patience = kPatience) {
+    return awaited<Ring>([this, event, data, patience](OnRing done) {
+      ring(event, data, std::move(done), patience);
+    });
+  }
+  auto consume(std::string_view event, std::string_view data,
+               Delivery delivery) {
+    return awaited<Answer>([this, event, data, delivery](OnAnswer done) {
+      consume(event, data, std::move(done), delivery);
+    });
+  }
 
   // ---- What many start and one does
 

@@ -20,7 +20,9 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "brigade/Events/Coroutine.h"
 #include "brigade/Events/EventInterface.h"
 
 namespace brigade {
@@ -87,6 +89,26 @@ class SharedState {
   void erase(std::string_view key, OnOutcome onOutcome = {}) {
     erase(key, Terms{}, std::move(onOutcome));
   }
+
+  // The same for a coroutine: `co_await state().trySet("key", "value")`.
+  struct Change {
+    Outcome outcome = Outcome::kDone;
+    std::uint64_t version = 0;
+  };
+  auto trySet(std::string_view key, std::string_view value, Terms terms) {
+    return awaited<Change>([this, key, value, terms](OnOutcome done) {
+      set(key, value, terms, std::move(done));
+    });
+  }
+  auto trySet(std::string_view key, std::string_view value) {
+    return trySet(key, value, Terms{});
+  }
+  auto tryErase(std::string_view key, Terms terms) {
+    return awaited<Change>([this, key, terms](OnOutcome done) {
+      erase(key, terms, std::move(done));
+    });
+  }
+  auto tryErase(std::string_view key) { return tryErase(key, Terms{}); }
 
   // Told of every change in this process's copy, those of its own too, and
   // what expires.

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "brigade/Events/EventInterface.h"
@@ -30,6 +31,8 @@ class StateReplica final : public SharedState {
 
   // kStateChanged and kStateOutcome.
   void deliver(const detail::Envelope& mail);
+  // Nobody waits for outcomes any more, as Mailbox::forget().
+  void forget() { std::exchange(wishes_, {}).clear(); }
 
   const Entry* find(std::string_view key) const override;
   void forEach(const std::function<void(std::string_view, const Entry&)>& visit)

@@ -41,4 +41,9 @@ void WorkerMail::deliver(const Frame& frame) {
 
 void WorkerMail::drain() { mailbox_.drain(); }
 
+void WorkerMail::forget() {
+  mailbox_.forget();
+  state_.forget();
+}
+
 }  // namespace brigade

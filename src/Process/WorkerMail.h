@@ -33,6 +33,8 @@ class WorkerMail final : private detail::Post {
   void deliver(const Frame& frame);
   // The process is about to end, and takes nothing new.
   void drain();
+  // Nobody here waits for anything any more.
+  void forget();
 
   Mailbox& mailbox() { return mailbox_; }
   SharedState& state() { return state_; }

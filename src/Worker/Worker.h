@@ -20,10 +20,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "brigade/Connection/ConnectionHandler.h"
 #include "brigade/Connection/ConnectionId.h"
 #include "brigade/Connection/TcpConnection.h"
+#include "brigade/Events/Coroutine.h"
 #include "brigade/Events/EventInterface.h"
 #include "brigade/Process/ExitStatus.h"
 #include "brigade/Process/Messenger.h"
@@ -234,6 +236,12 @@ class Worker : public ConnectionHandler {
   TimerId addTimer(Clock::duration delay, Repeat repeat,
                    std::function<void()> callback);
   void delTimer(TimerId timer);
+  // The same for a coroutine: `co_await sleepFor(std::chrono::seconds(1))`.
+  auto sleepFor(Clock::duration delay) {
+    return awaited<Elapsed>([this, delay](std::function<void()> done) {
+      addTimer(delay, Repeat::kOnce, std::move(done));
+    });
+  }
 
   // For descriptors and signals of the program's own.
   EventInterface& loop();

@@ -233,6 +233,31 @@ TEST_F(SharedStateTest, TooManyChangesOnTheirWayAreRefused) {
   EXPECT_GT(done, 50);
 }
 
+Coroutine change(SharedState& state, std::vector<SharedState::Change>& made) {
+  made.push_back(co_await state.trySet("k", std::string("A")));
+  made.push_back(co_await state.trySet(
+      "k", "B", {.condition = Condition::kVersion, .version = 0}));
+  made.push_back(co_await state.tryErase("k"));
+  made.push_back(
+      co_await state.tryErase("k", {.condition = Condition::kPresent}));
+}
+
+TEST_F(SharedStateTest, T11_AChangeCanBeAwaited) {
+  open(2);
+  for (const unsigned who : {0u, 2u}) {
+    std::vector<SharedState::Change> made;
+    change(state(who), made).start();
+    ASSERT_TRUE(until([&] { return made.size() == 4; }));
+    EXPECT_EQ(made[0].outcome, Outcome::kDone);
+    EXPECT_EQ(made[1].outcome, Outcome::kRefused);
+    EXPECT_EQ(made[1].version, made[0].version) << "that of the entry";
+    EXPECT_EQ(made[2].outcome, Outcome::kDone);
+    EXPECT_GT(made[2].version, made[0].version);
+    EXPECT_EQ(made[3].outcome, Outcome::kRefused);
+    EXPECT_EQ(read(who, "k"), "(none)");
+  }
+}
+
 TEST_F(SharedStateTest, ForEachShowsAllByKey) {
   open(1);
   for (const char* key : {"b", "a", "c"}) set(1, key, "x");

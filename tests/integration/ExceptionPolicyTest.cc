@@ -148,5 +148,71 @@ TEST_F(ExceptionPolicy, T04_AnExceptionAtEveryRequestIsHeldBack) {
   EXPECT_EQ(worker(1).at("restarts"), 4);
 }
 
+// Wherever an exception comes from, what becomes of its process is the same.
+class ExceptionSource : public ExceptionPolicy,
+                        public ::testing::WithParamInterface<const char*> {
+ protected:
+  // The exception of the process that serves now.
+  void provoke(Wire& client) const {
+    ASSERT_TRUE(client.send(std::string(GetParam()) + "\n"));
+  }
+};
+
+TEST_P(ExceptionSource, T22_ItIsCountedLoggedAndToldOnceAndTheProcessGoesOn) {
+  start(1);
+  const pid_t before = pidOf(1);
+  Wire innocent(program.port());
+  ASSERT_EQ(innocent.ask("echo 1"), "1");
+  Wire guilty(program.port());
+  provoke(guilty);
+  ASSERT_TRUE(eventually([&] { return exceptions() == 1; }));
+  EXPECT_TRUE(logs("exception"));
+  EXPECT_TRUE(eventually([&] { return countOf("onUncaughtException") == 1; }));
+  EXPECT_EQ(innocent.ask("echo 2"), "2");
+  EXPECT_EQ(pidOf(1), before);
+}
+
+TEST_P(ExceptionSource, T04_T22_ADrainHasASuccessorAndFinishesWhatIsInFlight) {
+  start(1, {"ON_EXCEPTION=drain"});
+  const pid_t before = pidOf(1);
+  const auto inFlight = clientOf(before);
+  const auto guilty = clientOf(before);
+  ASSERT_TRUE(inFlight->send("slow 500\n"));
+  provoke(*guilty);
+  ASSERT_TRUE(
+      eventually([&] { return pidOf(1) != before && stateOf(1) == "ready"; }));
+  EXPECT_EQ(inFlight->line(), "slow done");
+  inFlight->reset();
+  guilty->reset();
+  ASSERT_TRUE(eventually([&] { return !processExists(before); }));
+  EXPECT_EQ(countOf(std::to_string(before) + " onUncaughtException"), 1u);
+  EXPECT_TRUE(eventually([&] { return !worker(1).at("lastExit").is_null(); }));
+  EXPECT_TRUE(worker(1)
+                  .at("lastExit")
+                  .get<std::string>()
+                  .starts_with("left after an exception in "))
+      << worker(1);
+}
+
+TEST_P(ExceptionSource, T04_T22_AnAbortEndsItAtOnce) {
+  start(1, {"ON_EXCEPTION=abort"});
+  const pid_t before = pidOf(1);
+  const auto guilty = clientOf(before);
+  provoke(*guilty);
+  ASSERT_TRUE(
+      eventually([&] { return pidOf(1) != before && stateOf(1) == "ready"; }));
+  EXPECT_EQ(worker(1).at("lastExit"), "exit 70");
+  EXPECT_EQ(countOf(std::to_string(before) + " onWorkerStop"), 0u);
+  EXPECT_TRUE(logs("ends at once after an exception in "));
+}
+
+INSTANTIATE_TEST_SUITE_P(From, ExceptionSource,
+                         ::testing::Values("throw", "throwLater 1",
+                                           "throwSleep 1", "throwAnswer"),
+                         [](const auto& source) {
+                           const std::string words = source.param;
+                           return words.substr(0, words.find(' '));
+                         });
+
 }  // namespace
 }  // namespace brigade::test

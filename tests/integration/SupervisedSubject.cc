@@ -2,7 +2,7 @@
 // processes come to every kind of end.
 //
 //   id | echo TEXT | slow MS | throw | throwLater MS | segv | exit N | spin MS
-//   | grow BYTES | reload | fork
+//   | grow BYTES | reload | fork | throwSleep MS | throwAnswer
 //
 // `fork` answers the pid of a process that sleeps for ever, `id`
 // "index=2 pid=812 gen=1 prev=0 count=4 master=800".
@@ -156,12 +156,25 @@ class Supervised : public brigade::Worker {
       addTimer(milliseconds(argument), brigade::Repeat::kOnce,
                [] { throw std::runtime_error("a timer's"); });
       connection.send("soon");
+    } else if (verb == "throwSleep") {
+      throwBehindSleep(milliseconds(argument)).start();
+    } else if (verb == "throwAnswer") {
+      throwBehindAnswer().start();
     } else if (verb == "slow") {
       addTimer(milliseconds(argument), brigade::Repeat::kOnce,
                [this, id = connection.id()] {
                  if (TcpConnection* c = find(id)) c->send("slow done");
                });
     }
+  }
+
+  brigade::Coroutine throwBehindSleep(milliseconds time) {
+    co_await sleepFor(time);
+    throw std::runtime_error("a coroutine's");
+  }
+  brigade::Coroutine throwBehindAnswer() {
+    co_await messenger().request(0, "anything");
+    throw std::runtime_error("a coroutine's");
   }
 
   std::string ballast_;

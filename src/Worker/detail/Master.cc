@@ -64,6 +64,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
 }
 
 Master::~Master() {
+  router_->mailbox().forget();
   for (Service& service : services_) {
     service.worker->messenger_ = nullptr;
     service.worker->state_ = nullptr;

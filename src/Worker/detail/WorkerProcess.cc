@@ -189,6 +189,7 @@ int WorkerProcess::run() {
   } catch (...) {
     const std::string reason = exceptionText(std::current_exception());
     channel_->send({FrameKind::kFailed, reason});
+    endCoroutines();
     return 1;
   }
   loop_->loop();
@@ -199,6 +200,7 @@ int WorkerProcess::run() {
   }
   acceptors_.clear();
   if (table_) table_->destroyAll();
+  endCoroutines();
   channel_->finish(kLastMail);
   return 0;
 }
@@ -431,38 +433,6 @@ void WorkerProcess::retire() {
 }
 
 void WorkerProcess::requestReload() { channel_->send({frames::kAskReload}); }
-
-// ---- Timers and log
-
-TimerId WorkerProcess::addTimer(Clock::duration delay, Repeat repeat,
-                                std::function<void()> callback) {
-  if (repeat == Repeat::kEvery) {
-    const TimerId timer =
-        loop_->add(delay, repeat, [this, run = std::move(callback)] {
-          run();
-          recycle();
-        });
-    timers_.insert(static_cast<std::uint64_t>(timer));
-    score_.timers.set(timers_.size());
-    return timer;
-  }
-  auto self = std::make_shared<TimerId>();
-  *self = loop_->add(delay, repeat, [this, self, run = std::move(callback)] {
-    timers_.erase(static_cast<std::uint64_t>(*self));
-    score_.timers.set(timers_.size());
-    run();
-    recycle();
-  });
-  timers_.insert(static_cast<std::uint64_t>(*self));
-  score_.timers.set(timers_.size());
-  return *self;
-}
-
-void WorkerProcess::delTimer(TimerId timer) {
-  loop_->del(timer);
-  timers_.erase(static_cast<std::uint64_t>(timer));
-  score_.timers.set(timers_.size());
-}
 
 // ---- Exceptions
 

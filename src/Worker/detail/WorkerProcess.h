@@ -108,6 +108,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void closeQuietConnections();
   void endWhenDrained();
   void stop();
+  void endCoroutines();
   // WorkerProcessHandover.cc: before a successor ...
   void comeToRest(int descriptor);
   void sayWhenQuiet();

@@ -1,0 +1,49 @@
+// The program's timers of a worker process, and the end of what waits.
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "brigade/Worker/detail/WorkerProcess.h"
+
+namespace brigade::detail {
+
+TimerId WorkerProcess::addTimer(Clock::duration delay, Repeat repeat,
+                                std::function<void()> callback) {
+  if (repeat == Repeat::kEvery) {
+    const TimerId timer =
+        loop_->add(delay, repeat, [this, run = std::move(callback)] {
+          run();
+          recycle();
+        });
+    timers_.insert(static_cast<std::uint64_t>(timer));
+    score_.timers.set(timers_.size());
+    return timer;
+  }
+  auto self = std::make_shared<TimerId>();
+  *self = loop_->add(delay, repeat, [this, self, run = std::move(callback)] {
+    timers_.erase(static_cast<std::uint64_t>(*self));
+    score_.timers.set(timers_.size());
+    run();
+    recycle();
+  });
+  timers_.insert(static_cast<std::uint64_t>(*self));
+  score_.timers.set(timers_.size());
+  return *self;
+}
+
+void WorkerProcess::delTimer(TimerId timer) {
+  loop_->del(timer);
+  timers_.erase(static_cast<std::uint64_t>(timer));
+  score_.timers.set(timers_.size());
+}
+
+// Whatever waits is destroyed while all that its destructors may use is there.
+void WorkerProcess::endCoroutines() {
+  for (const std::uint64_t timer : std::exchange(timers_, {})) {
+    loop_->del(TimerId{timer});
+  }
+  mail_->forget();
+}
+
+}  // namespace brigade::detail
