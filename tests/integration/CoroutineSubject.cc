@@ -13,11 +13,8 @@
 // EVENT_LOG, from the environment, is a file to which is noted what happens.
 
 #include <brigade/brigade.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <sstream>
@@ -27,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-#include "brigade/Events/FileDescriptor.h"
+#include "tests/support/EventLog.h"
 
 namespace {
 
@@ -38,17 +35,9 @@ using brigade::Letter;
 using brigade::Messenger;
 using brigade::Reply;
 using brigade::SharedState;
+using brigade::test::note;
 using std::chrono::hours;
 using std::chrono::milliseconds;
-
-void note(const std::string& event) {
-  const char* const path = std::getenv("EVENT_LOG");
-  if (path == nullptr) return;
-  const brigade::FileDescriptor file(
-      ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  const std::string line = std::to_string(::getpid()) + " " + event + "\n";
-  if (::write(file.get(), line.data(), line.size()) < 0) std::abort();
-}
 
 // "INDEX:VALUE ..." of those that have answered.
 std::string toText(const std::vector<Answer>& answers) {
