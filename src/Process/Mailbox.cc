@@ -592,6 +592,9 @@ std::optional<Payload> Mailbox::payloadOf(const Envelope& mail) {
 void Mailbox::drain() { toMaster({.op = Op::kDraining}); }
 
 void Mailbox::forget() {
+  // A Reply that is dropped now is no answer: its task may be another's.
+  alive_ = std::make_shared<Mailbox*>(this);
+  owedAnswers_ = 0;
   for (const auto& [correlation, question] : questions_) {
     loop_.del(question.deadline);
   }
