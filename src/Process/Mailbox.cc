@@ -34,6 +34,9 @@ Mailbox::Mailbox(EventInterface& loop, detail::Post& post, const Member& self,
 Mailbox::~Mailbox() { forget(); }
 
 void Mailbox::forget() {
+  // A Reply that is dropped now is no answer: its task may be another's.
+  alive_ = std::make_shared<Mailbox*>(this);
+  owedAnswers_ = 0;
   for (const auto& [correlation, question] : questions_) {
     loop_.del(question.deadline);
   }

@@ -59,8 +59,8 @@ class Mailbox final : public Messenger {
   void deliver(const detail::Envelope& mail);
   // In a worker: this process is about to end, and takes nothing new.
   void drain();
-  // Nobody waits for answers any more. What they would have been given to is
-  // destroyed, and may still send something.
+  // The end: no answer is waited for, and those who would have had it are
+  // destroyed, and may send; none is owed, it is for the master to say kDied.
   void forget();
   void setWorkers(unsigned workers) { workers_ = workers; }
   // This process takes over from the one before it at its index: from now on

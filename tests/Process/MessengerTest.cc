@@ -214,7 +214,7 @@ TEST_F(MessengerCoroutineTest, T11_OneThatWaitsEndsWithItsProcess) {
   ASSERT_TRUE(until([&] { return said == "later"; })) << "nothing went on";
 }
 
-TEST_F(MessengerCoroutineTest, T11_OneThatEndsUnansweredAnswersWhatItOwes) {
+TEST_F(MessengerCoroutineTest, T12_OneThatEndsWithItsProcessHasNotAnswered) {
   open(2);
   worker(2).answer(
       "e", [kept = std::make_shared<std::vector<Reply>>()](
@@ -227,8 +227,11 @@ TEST_F(MessengerCoroutineTest, T11_OneThatEndsUnansweredAnswersWhatItOwes) {
   settle();
   EXPECT_FALSE(answer);
   desks.at(1)->mail.forget();
+  settle();
+  EXPECT_FALSE(answer) << "a task would be given to another worker";
+  die(1);
   ASSERT_TRUE(until([&] { return answer.has_value(); }));
-  EXPECT_EQ(answer->status, Status::kError);
+  EXPECT_EQ(answer->status, Status::kDied);
 }
 
 }  // namespace

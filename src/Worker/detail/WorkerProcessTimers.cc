@@ -40,10 +40,10 @@ void WorkerProcess::delTimer(TimerId timer) {
 
 // Whatever waits is destroyed while all that its destructors may use is there.
 void WorkerProcess::endCoroutines() {
+  mail_->forget();
   for (const std::uint64_t timer : std::exchange(timers_, {})) {
     loop_->del(TimerId{timer});
   }
-  mail_->forget();
 }
 
 }  // namespace brigade::detail
