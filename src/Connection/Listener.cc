@@ -86,13 +86,21 @@ void set(const Address& address, int fd, int level, int option, int value) {
 
 // One that answers no probe is closed by the kernel, with ETIMEDOUT.
 void setKeepAlive(const Address& address, int fd, std::chrono::seconds idle) {
-  if (idle == idle.zero()) return;
+  const bool asks = idle != idle.zero();
+  set(address, fd, SOL_SOCKET, SO_KEEPALIVE, asks ? 1 : 0);
+  if (!asks) return;
   const auto seconds = static_cast<int>(idle.count());
-  set(address, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   set(address, fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
   set(address, fd, IPPROTO_TCP, TCP_KEEPINTVL,
       std::max(1, seconds / kKeepAliveProbes));
   set(address, fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+}
+
+// Those that connections inherit.
+void setTcpOptions(const Address& address, int fd,
+                   const ListenOptions& options) {
+  set(address, fd, IPPROTO_TCP, TCP_NODELAY, options.noDelay ? 1 : 0);
+  setKeepAlive(address, fd, options.keepAlive);
 }
 
 FileDescriptor bindTcp(const Address& address, const SocketAddress& where,
@@ -105,8 +113,7 @@ FileDescriptor bindTcp(const Address& address, const SocketAddress& where,
   if (where.storage.ss_family == AF_INET6) {
     set(address, fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
   }
-  set(address, fd.get(), IPPROTO_TCP, TCP_NODELAY, options.noDelay ? 1 : 0);
-  setKeepAlive(address, fd.get(), options.keepAlive);
+  setTcpOptions(address, fd.get(), options);
   if (::bind(fd.get(), where.get(), where.length) != 0) refuse(address, errno);
   return fd;
 }
@@ -138,6 +145,12 @@ bool isStale(const SocketAddress& where, const std::string& path) {
          errno == ECONNREFUSED;
 }
 
+bool setAccess(const Address& address, const ListenOptions& options) {
+  const char* const path = address.path.c_str();
+  return ::chown(path, options.owner, options.group) == 0 &&
+         ::chmod(path, options.mode) == 0;
+}
+
 FileDescriptor listenUnix(const Address& address,
                           const ListenOptions& options) {
   const SocketAddress where = unixAddress(address);
@@ -153,8 +166,7 @@ FileDescriptor listenUnix(const Address& address,
   if (bound != 0) refuse(address, errno);
   // At once: until then another start takes the file for a stale one.
   listenOn(address, fd.get(), options.backlog);
-  if (::chown(address.path.c_str(), options.owner, options.group) != 0 ||
-      ::chmod(address.path.c_str(), options.mode) != 0) {
+  if (!setAccess(address, options)) {
     const int error = errno;
     ::unlink(address.path.c_str());
     refuse(address, error);
@@ -302,6 +314,17 @@ Listener::Listener(Archive& archive) { carry(archive); }
 void Listener::carry(Archive& archive) {
   archive(address_.protocol, address_.family, address_.host, address_.port,
           address_.path, fd_, inode_);
+}
+
+void Listener::apply(const ListenOptions& options) {
+  if (address_.family != Address::Family::kUnix) {
+    setTcpOptions(address_, fd_.get(), options);
+  } else if (inodeOf(address_.path) == inode_ &&
+             !setAccess(address_, options)) {
+    refuse(address_, errno);
+  }
+  // Again: only the backlog is another then.
+  listenOn(address_, fd_.get(), options.backlog);
 }
 
 void Listener::removeFile() {

@@ -80,9 +80,11 @@ class Listener {
   Listener(const Listener& like, FileDescriptor fd)
       : address_(like.address_), fd_(std::move(fd)) {}
 
-  // One that another image of this process had, over execve(2).
+  // One that another image of this process had, over execve(2); apply() gives
+  // it the options of this one. Throws CannotListen.
   explicit Listener(Archive& archive);
   void carry(Archive& archive);
+  void apply(const ListenOptions& options);
 
   Listener(Listener&&) = default;
   Listener& operator=(Listener&&) = default;

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -131,6 +132,41 @@ TEST_F(ListenerTest, P30_EverySocketHasTheBacklogThatWasAskedFor) {
   for (const Listener& listener : group) EXPECT_EQ(backlogOf(listener), 7u);
 }
 
+TEST_F(ListenerTest, P30_ASocketThatListensTakesOtherOptions) {
+  ListenOptions options;
+  options.keepAlive = std::chrono::seconds(60);
+  Listener listener =
+      Listener::open(Address::parse("tcp://127.0.0.1:0"), options);
+  options.backlog = 7;
+  options.noDelay = false;
+  options.keepAlive = {};
+  listener.apply(options);
+  EXPECT_EQ(backlogOf(listener), 7u);
+  EXPECT_EQ(optionOf(listener.fd(), IPPROTO_TCP, TCP_NODELAY), 0);
+  EXPECT_EQ(optionOf(listener.fd(), SOL_SOCKET, SO_KEEPALIVE), 0);
+  EXPECT_TRUE(connects(listener.address()));
+}
+
+TEST_F(ListenerTest, OnlyItsOwnFileGetsAnotherMode) {
+  const test::TempDirectory folder;
+  const std::string path = folder.name() + "/socket";
+  const auto modeOf = [&] {
+    struct stat info {};
+    EXPECT_EQ(::stat(path.c_str(), &info), 0);
+    return info.st_mode & 0777;
+  };
+  Listener listener = Listener::open(Address::parse("tcp+unix://" + path), {});
+  ListenOptions options;
+  options.mode = 0600;
+  listener.apply(options);
+  EXPECT_EQ(modeOf(), 0600u);
+  std::filesystem::remove(path);
+  std::ofstream{path};
+  ::chmod(path.c_str(), 0644);
+  listener.apply(options);
+  EXPECT_EQ(modeOf(), 0644u);
+}
+
 TEST_F(ListenerTest, P30_ThePortOfAConnectionThatHasJustEndedIsFree) {
   Address address = Address::parse("tcp://127.0.0.1:0");
   {
@@ -239,7 +275,7 @@ TEST_F(ListenerTest, T20_OfASteeredGroupTheFirstSocketsGetAllClients) {
 }
 
 TEST_F(ListenerTest, AUnixSocketIsNotSteered) {
-  const Address address = Address::parse("unix://" + path("s.sock"));
+  const Address address = Address::parse("tcp+unix://" + path("s.sock"));
   auto group = Listener::openGroup(address, {}, 1);
   Listener::steerGroup(group[0], 1);
   EXPECT_EQ(Listener::joinGroup(group[0], {}, 2).size(), 2u);
@@ -254,7 +290,7 @@ TEST_F(ListenerTest, AHostThatDoesNotExistIsNamed) {
 TEST_F(ListenerTest, AUnixSocketHasTheModeAskedFor) {
   ListenOptions options;
   options.mode = 0600;
-  const Address address = Address::parse("unix://" + path("a.sock"));
+  const Address address = Address::parse("tcp+unix://" + path("a.sock"));
   Listener listener = Listener::open(address, options);
   struct stat info {};
   ASSERT_EQ(::stat(address.path.c_str(), &info), 0);
@@ -265,7 +301,7 @@ TEST_F(ListenerTest, AUnixSocketHasTheModeAskedFor) {
 }
 
 TEST_F(ListenerTest, AStaleSocketFileIsReplaced) {
-  const Address address = Address::parse("unix://" + path("stale.sock"));
+  const Address address = Address::parse("tcp+unix://" + path("stale.sock"));
   { const Listener dead = Listener::open(address, {}); }
   ASSERT_TRUE(std::filesystem::exists(address.path));
   const Listener listener = Listener::open(address, {});
@@ -273,21 +309,21 @@ TEST_F(ListenerTest, AStaleSocketFileIsReplaced) {
 }
 
 TEST_F(ListenerTest, ALiveSocketFileIsNot) {
-  const Address address = Address::parse("unix://" + path("live.sock"));
+  const Address address = Address::parse("tcp+unix://" + path("live.sock"));
   const Listener live = Listener::open(address, {});
   EXPECT_NE(errorOf(address).find("Address already in use"), std::string::npos);
   EXPECT_TRUE(connects(address));
 }
 
 TEST_F(ListenerTest, AnotherFileIsNeverReplaced) {
-  const Address address = Address::parse("unix://" + path("file"));
+  const Address address = Address::parse("tcp+unix://" + path("file"));
   std::filesystem::create_directory(address.path);
   EXPECT_NE(errorOf(address), "");
   EXPECT_TRUE(std::filesystem::is_directory(address.path));
 }
 
 TEST_F(ListenerTest, ARegularFileStaysWithItsContent) {
-  const Address address = Address::parse("unix://" + path("app.db"));
+  const Address address = Address::parse("tcp+unix://" + path("app.db"));
   std::ofstream(address.path) << "precious";
   EXPECT_NE(errorOf(address).find("app.db: Address already in use"),
             std::string::npos)
@@ -297,7 +333,7 @@ TEST_F(ListenerTest, ARegularFileStaysWithItsContent) {
 }
 
 TEST_F(ListenerTest, ASuccessorsSocketFileIsNotRemoved) {
-  const Address address = Address::parse("unix://" + path("moved.sock"));
+  const Address address = Address::parse("tcp+unix://" + path("moved.sock"));
   Listener first = Listener::open(address, {});
   std::filesystem::remove(address.path);
   const Listener second = Listener::open(address, {});

@@ -16,7 +16,8 @@
 //
 // FAULT: check-exit, check-crash, check-hang, no-start, no-start-2 (of worker
 // 2), master-throws, adopt-throws, spoils-config (the file CONFIG, then
-// throws), other-address, other-worker, no-brigade. From the environment:
+// throws), other-address, other-worker, no-brigade, keep-alive (sets
+// tcpKeepAlive: that is no fault). From the environment:
 // COUNTER, a command line whose messages are appended to the file HEARD,
 // "VERSION DATA" each; ADDRESS; HANDOVER=yes.
 
@@ -74,6 +75,7 @@ class Front : public brigade::Worker {
         code_(std::move(code)) {
     name = "front";
     handover = !variable("HANDOVER").empty();
+    if (code_.fault == "keep-alive") tcpKeepAlive = std::chrono::minutes(1);
     if (code_.fault == "other-address") address = "text://127.0.0.1:1";
   }
 

@@ -2,12 +2,16 @@
 // copies of one binary that differ in their last line (UpgradeSubject.cc).
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <iomanip>
 #include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -163,6 +167,7 @@ TEST_F(UpgradeTest, TheMasterAnswersBeforeItBecomesAnother) {
   start();
   Wire asker(program.port());
   asker.send("ask later\n");
+  EXPECT_EQ(asker.ask("told"), "") << "the master has both questions";
   Wire other(program.port());
   install("2");
   std::thread upgrade([&] { EXPECT_EQ(program.command({"upgrade"}).code, 0); });
@@ -200,9 +205,44 @@ TEST_F(UpgradeTest, MailOfAStoppedWorkerIsTakenAlong) {
     heard = second->ask("heard").value_or("").size();
     return heard == kLetters * (text.size() + 1);
   })) << heard;
+  EXPECT_EQ(second->ask("told"), "") << "the master has both questions";
   EXPECT_EQ(ask("tell release"), "told");
   EXPECT_EQ(second->line(), "version=2");
   upgrade.join();
+}
+
+// Whether the kernel has set the timer of SO_KEEPALIVE at the server's end of
+// that connection (proc_net_tcp(5): the second of what stands before "->when").
+bool isWatchedByTheKernel(const Wire& client) {
+  sockaddr_in own{};
+  socklen_t length = sizeof own;
+  ::getsockname(client.fd(), reinterpret_cast<sockaddr*>(&own), &length);
+  std::ostringstream remote;
+  remote << ':' << std::uppercase << std::hex << std::setw(4)
+         << std::setfill('0') << ntohs(own.sin_port);
+  std::ifstream table("/proc/net/tcp");
+  std::string slot, local, peer, state, queues, timer;
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream(line) >> slot >> local >> peer >> state >> queues >>
+        timer;
+    if (peer.ends_with(remote.str()) && state == "01") {
+      return timer.starts_with("02:");
+    }
+  }
+  return false;
+}
+
+TEST_F(UpgradeTest, TheSocketHasTheSettingsOfTheNewCode) {
+  start();
+  Wire before(program.port());
+  EXPECT_EQ(before.ask("id").value_or("").substr(0, 9), "version=1");
+  EXPECT_FALSE(isWatchedByTheKernel(before));
+  install("2 keep-alive");
+  const Outcome outcome = program.command({"upgrade"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  Wire after(program.port());
+  EXPECT_EQ(after.ask("id").value_or("").substr(0, 9), "version=2");
+  EXPECT_TRUE(eventually([&] { return isWatchedByTheKernel(after); }));
 }
 
 TEST_F(UpgradeTest, AProgramGoesOnAndIsHeardByTheNewCode) {

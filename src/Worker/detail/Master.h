@@ -119,6 +119,7 @@ class Master final : public SupervisorHandler,
   void askUpgrade(const std::string& who, Grace grace, std::uint64_t reply);
   std::unique_ptr<ControlSocket> openControl(Archive* inherited);
 
+  void adjustListeners();
   void lendListeners();
   void tellWorkers();
   void lend(const SlotView& slot, const std::vector<SlotView>& slots);

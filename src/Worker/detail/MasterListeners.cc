@@ -79,6 +79,18 @@ void Master::lend(const SlotView& slot, const std::vector<SlotView>& slots) {
       {frames::kAcceptFor, {}, slot.slot, service.listeners[slot.slot].fd()});
 }
 
+// Of other code: its sockets have the settings of this one now.
+void Master::adjustListeners() {
+  for (Service& service : services_) {
+    try {
+      service.applyListenOptions();
+    } catch (const CannotListen& e) {
+      log(LogLevel::kWarning,
+          service.name + ": its socket keeps the settings it has: " + e.what());
+    }
+  }
+}
+
 // ---- More processes, or fewer
 
 void Master::resizeServices() {

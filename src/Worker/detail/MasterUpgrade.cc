@@ -56,6 +56,7 @@ Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
   ::sigprocmask(SIG_SETMASK, &heir.signals, nullptr);
   // What is taken from here on is not given back: nothing fails any more.
   carry(inheritance.archive());
+  adjustListeners();
   tellWorkers();
   lendListeners();
   closeRemoved();

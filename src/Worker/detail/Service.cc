@@ -187,6 +187,11 @@ void Service::carry(Archive& archive) {
   if (lock) archive.write(lock->fd());
 }
 
+void Service::applyListenOptions() {
+  const ListenOptions options = listenOptions();
+  for (Listener& each : listeners) each.apply(options);
+}
+
 void Service::closeMemoryInChild() {
   for (const auto& each : scores) each->closeInChild();
   if (lock) lock->closeInChild();

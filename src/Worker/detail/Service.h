@@ -103,8 +103,9 @@ struct Service {
   // The socket of a process; null for a background Worker.
   const Listener* listener(unsigned slot) const;
   // Over execve(2): sockets, figures, lock. Reading: in place of listen() and
-  // makeScores().
+  // makeScores(), and then applyListenOptions() is for what may be another now.
   void carry(Archive& archive);
+  void applyListenOptions();  // Throws CannotListen.
   // In a child: the memory stays, its descriptors go.
   void closeMemoryInChild();
   // Makes room for what `processes` write down.
