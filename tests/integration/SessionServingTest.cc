@@ -223,7 +223,8 @@ TEST_F(MasterSessionServingTest, C15_ALoginSurvivesTheDeathOfItsWorker) {
   for (int i = 0; i < 100; ++i) {
     cookie.clear();
     const std::string user = "user" + std::to_string(i);
-    const auto [answer, pid] = askWhom("/login/" + user);
+    const auto [answer, writer] = askWhom("/login/" + user);
+    const pid_t pid = writer;  // a binding is no variable to a lambda
     ASSERT_EQ(::kill(pid, SIGKILL), 0);
     ASSERT_EQ(answer, "welcome");
     ASSERT_TRUE(eventually([&] { return !processExists(pid); }));
