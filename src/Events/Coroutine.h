@@ -109,8 +109,8 @@ class [[nodiscard]] Awaited {
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(Coroutine::Handle waiting) {
-    ask_([this, share = Coroutine::Share(waiting)](const auto&... values) {
-      result_ = Result{values...};
+    ask_([this, share = Coroutine::Share(waiting)](auto&&... values) {
+      result_ = Result{std::forward<decltype(values)>(values)...};
       share.resume();
     });
   }
@@ -131,8 +131,9 @@ struct Elapsed {};
 //
 // `ask` is called once, and hands `done` on as the callback, which is copied
 // as one likes and called once or never, in the loop, but never from inside
-// `ask`. What `ask` throws is thrown by co_await. What it gives is made of what
-// `done` is called with, Result{...}; a Result can be made of nothing as well.
+// `ask`. What `ask` throws is thrown by co_await; it has let go of `done` then.
+// What it gives is made of what `done` is called with, Result{...}; a Result
+// can be made of nothing as well.
 template <typename Result, typename Ask>
 Awaited<Result, Ask> awaited(Ask ask) {
   return Awaited<Result, Ask>(std::move(ask));

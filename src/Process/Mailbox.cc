@@ -42,6 +42,7 @@ void Mailbox::forget() {
   }
   // Not in place: a destructor may come back here.
   std::exchange(questions_, {}).clear();
+  std::exchange(late_, {}).clear();
 }
 
 // ---- Who is there

@@ -67,7 +67,9 @@ class Mailbox final : public Messenger {
   // nothing is sent there.
   void succeed();
   // No answer is owed to this process, nor mail of its own to itself.
-  bool isQuiet() const { return questions_.empty() && local_.empty(); }
+  bool isQuiet() const {
+    return questions_.empty() && late_.empty() && local_.empty();
+  }
 
   // What this process has sent to itself arrives now, not at the end of the
   // turn.
@@ -166,7 +168,7 @@ class Mailbox final : public Messenger {
   };
   class Answering;
 
-  EventInterface& loop() override { return loop_; }
+  void later(std::function<void()> call) override;
 
   static void check(std::string_view event, std::string_view data = {});
   static Place placeOf(const Member& member);
@@ -200,6 +202,8 @@ class Mailbox final : public Messenger {
   std::uint64_t remember(OnAnswer onAnswer, const Member& asked);
   void settle(std::uint64_t correlation, const Member& from,
               Answer::Status status, const Payload& value);
+  Result pose(std::uint64_t correlation, const std::function<Result()>& send);
+  void callLate();
   void settleLater(OnAnswer onAnswer, const Member& from, Answer::Status status,
                    std::string_view why);
 
@@ -236,6 +240,7 @@ class Mailbox final : public Messenger {
   std::uint64_t nextHandler_ = 1;
   Dispatcher dispatcher_;
   std::unordered_map<std::uint64_t, Question> questions_;
+  std::vector<std::function<void()>> late_;  // see later()
   std::uint64_t nextQuestion_ = 1;
   struct Lease {
     std::string key;

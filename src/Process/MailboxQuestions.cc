@@ -53,6 +53,17 @@ void Mailbox::request(const Member& member, std::string_view event,
       patience);
 }
 
+// Who asks has an exception, and no answer as well.
+Messenger::Result Mailbox::pose(std::uint64_t correlation,
+                                const std::function<Result()>& send) {
+  try {
+    return send();
+  } catch (...) {
+    questions_.erase(correlation);
+    throw;
+  }
+}
+
 void Mailbox::ask(Peer* peer, const Member& member, bool self, unsigned to,
                   std::string_view event, std::string_view data,
                   OnAnswer onAnswer, Clock::duration patience) {
@@ -61,15 +72,14 @@ void Mailbox::ask(Peer* peer, const Member& member, bool self, unsigned to,
     return;
   }
   const std::uint64_t correlation = remember(std::move(onAnswer), member);
-  Result result = Result::kNobody;
-  if (self) {
-    result = sendToSelf(Op::kRequest, to, correlation, event, data);
-  } else if (peer != nullptr) {
-    result = sendTo(*peer, {.op = Op::kRequest,
-                            .correlation = correlation,
-                            .name = event,
-                            .data = data});
-  }
+  const Result result = pose(correlation, [&] {
+    if (self) return sendToSelf(Op::kRequest, to, correlation, event, data);
+    if (peer == nullptr) return Result::kNobody;
+    return sendTo(*peer, {.op = Op::kRequest,
+                          .correlation = correlation,
+                          .name = event,
+                          .data = data});
+  });
   Question& question = questions_.at(correlation);
   if (result != Result::kSent) {
     settleLater(std::move(question.onAnswer), member, Status::kRefused,
@@ -85,10 +95,18 @@ void Mailbox::ask(Peer* peer, const Member& member, bool self, unsigned to,
 
 void Mailbox::settleLater(OnAnswer onAnswer, const Member& from, Status status,
                           std::string_view why) {
-  loop_.defer([this, call = std::move(onAnswer),
-               answer = Answer{from, status, Payload(why)}] {
-    if (call) guarded("an answer", [&] { call(answer); });
-  });
+  if (!onAnswer) return;
+  later([call = std::move(onAnswer),
+         answer = Answer{from, status, Payload(why)}] { call(answer); });
+}
+
+void Mailbox::later(std::function<void()> call) {
+  if (late_.empty()) loop_.defer([this] { callLate(); });
+  late_.push_back(std::move(call));
+}
+
+void Mailbox::callLate() {
+  for (const auto& call : std::exchange(late_, {})) guarded("an answer", call);
 }
 
 void Mailbox::settle(std::uint64_t correlation, const Member& from,
@@ -120,12 +138,13 @@ void Mailbox::consume(std::string_view event, std::string_view data,
     return;
   }
   const std::uint64_t correlation = remember(std::move(onAnswer), {});
-  const Result result =
-      sendTo(peer(Place{}), {.op = Op::kConsume,
-                             .code = static_cast<std::uint8_t>(delivery),
-                             .correlation = correlation,
-                             .name = event,
-                             .data = data});
+  const Result result = pose(correlation, [&] {
+    return sendTo(peer(Place{}), {.op = Op::kConsume,
+                                  .code = static_cast<std::uint8_t>(delivery),
+                                  .correlation = correlation,
+                                  .name = event,
+                                  .data = data});
+  });
   if (result == Result::kSent) return;
   settleLater(std::move(questions_.at(correlation).onAnswer), {},
               Status::kRefused, whyNot(result));

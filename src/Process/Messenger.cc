@@ -1,6 +1,7 @@
 #include "brigade/Process/Messenger.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace brigade {
@@ -22,6 +23,8 @@ struct Walk {
   Ring ring;
 };
 
+void goOn(const std::shared_ptr<Walk>& walk, unsigned index);
+
 void visit(const std::shared_ptr<Walk>& walk, unsigned index) {
   const Clock::duration left = walk->deadline - Clock::now();
   walk->messenger.request(
@@ -31,13 +34,24 @@ void visit(const std::shared_ptr<Walk>& walk, unsigned index) {
         const bool ok = answer.status == Answer::Status::kOk;
         if (ok) ring.value = answer.value.view();
         (ok ? ring.contributed : ring.missing).push_back(index);
-        if (index == 0) {
-          walk->onRing(ring);
-        } else {
-          visit(walk, index < walk->messenger.workers() ? index + 1 : 0);
-        }
+        goOn(walk, index);
       },
       std::max(left, Clock::duration::zero()));
+}
+
+// From that one to the next. Who cannot be asked is missing, as who does not
+// answer is: the walk has an end.
+void goOn(const std::shared_ptr<Walk>& walk, unsigned index) {
+  while (index != 0) {
+    index = index < walk->messenger.workers() ? index + 1 : 0;
+    try {
+      visit(walk, index);
+      return;
+    } catch (const std::exception&) {
+      walk->ring.missing.push_back(index);
+    }
+  }
+  walk->onRing(walk->ring);
 }
 
 }  // namespace
@@ -82,7 +96,7 @@ void Messenger::map(std::string_view event, std::string_view data,
   gathering->missing = asked.size();
   gathering->onAnswers = std::move(onAnswers);
   if (asked.empty()) {
-    loop().defer([gathering] { gathering->onAnswers({}); });
+    later([gathering] { gathering->onAnswers({}); });
     return;
   }
   for (std::size_t i = 0; i < asked.size(); ++i) {

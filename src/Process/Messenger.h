@@ -225,6 +225,7 @@ class Messenger {
       ring(event, data, std::move(done), patience);
     });
   }
+  // With a Delivery: without one it is the call that nobody waits for.
   auto consume(std::string_view event, std::string_view data,
                Delivery delivery) {
     return awaited<Answer>([this, event, data, delivery](OnAnswer done) {
@@ -270,7 +271,8 @@ class Messenger {
 
  protected:
   Messenger() = default;
-  virtual EventInterface& loop() = 0;
+  // Calls it behind whatever runs; never, when this process ends before.
+  virtual void later(std::function<void()> call) = 0;
 };
 
 }  // namespace brigade

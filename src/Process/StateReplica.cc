@@ -60,8 +60,24 @@ void StateReplica::ask(detail::Op op, std::string_view key,
     refused = Outcome::kNoMaster;
   }
   if (!wish.onOutcome) return;
-  loop_.defer(
+  if (refused_.empty()) loop_.defer([this] { tellRefused(); });
+  refused_.push_back(
       [call = std::move(wish.onOutcome), refused] { call(refused, 0); });
+}
+
+void StateReplica::tellRefused() {
+  for (const auto& call : std::exchange(refused_, {})) {
+    try {
+      call();
+    } catch (...) {
+      onException_("an outcome", std::current_exception());
+    }
+  }
+}
+
+void StateReplica::forget() {
+  std::exchange(wishes_, {}).clear();
+  std::exchange(refused_, {}).clear();
 }
 
 void StateReplica::deliver(const detail::Envelope& mail) {

@@ -32,7 +32,7 @@ class StateReplica final : public SharedState {
   // kStateChanged and kStateOutcome.
   void deliver(const detail::Envelope& mail);
   // Nobody waits for outcomes any more, as Mailbox::forget().
-  void forget() { std::exchange(wishes_, {}).clear(); }
+  void forget();
 
   const Entry* find(std::string_view key) const override;
   void forEach(const std::function<void(std::string_view, const Entry&)>& visit)
@@ -54,6 +54,7 @@ class StateReplica final : public SharedState {
 
   void ask(detail::Op op, std::string_view key, std::string_view value,
            const Terms& terms, OnOutcome onOutcome);
+  void tellRefused();
   static std::size_t sizeOf(const Wish& wish);
   void apply(std::string_view key, bool gone, const detail::StateNews& news);
 
@@ -62,6 +63,7 @@ class StateReplica final : public SharedState {
   OnException onException_;
   detail::StateTable table_;
   std::unordered_map<std::uint64_t, Wish> wishes_;
+  std::vector<std::function<void()>> refused_;  // are told later
   std::uint64_t nextWish_ = 1;
   std::size_t unsaid_ = 0;
   std::vector<OnChange> onChange_;

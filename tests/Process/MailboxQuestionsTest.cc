@@ -1,6 +1,7 @@
 #include "brigade/Process/Mailbox.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <functional>
 #include <map>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "tests/Process/support/MailboxFixture.h"
@@ -157,6 +159,53 @@ TEST_F(MailboxTest, WhoIsAskedAndNotThereRefuses) {
   EXPECT_EQ(got, "") << "never from inside request()";
   ASSERT_TRUE(until([&] { return !got.empty(); }));
   EXPECT_EQ(got, "refused: no such worker");
+}
+
+// While it lives this process gets no descriptor, so nothing large leaves it.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none{0, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(MailboxTest, AQuestionThatCannotBeSentIsAnExceptionAndNoAnswer) {
+  open(2);
+  const std::string large(1 << 20, 'x');
+  const auto token = std::make_shared<int>();
+  int answers = 0;
+  const auto count = [&answers, token](const Answer&) { ++answers; };
+  {
+    const NoDescriptors none;
+    EXPECT_THROW(worker(1).request(2, "e", large, count), std::system_error);
+    EXPECT_THROW(worker(1).consume("e", large, count), std::system_error);
+  }
+  die(2);
+  settle();
+  EXPECT_EQ(answers, 0);
+  EXPECT_EQ(token.use_count(), 2) << "this one's and that of `count`";
+}
+
+TEST_F(MailboxTest, C11_RingPassesOverWhomItCannotAsk) {
+  open(3);
+  std::optional<NoDescriptors> none;
+  worker(1).answerWith("sum", [&](const Letter&) {
+    none.emplace();
+    return std::string(1 << 20, 'x');
+  });
+  std::optional<Ring> ring;
+  worker(1).ring("sum", "0", [&](const Ring& result) { ring = result; });
+  ASSERT_TRUE(until([&] { return ring.has_value(); }));
+  EXPECT_EQ(ring->contributed, (std::vector<unsigned>{1}));
+  EXPECT_EQ(ring->missing, (std::vector<unsigned>{2, 3, 4, 0}));
 }
 
 TEST_F(MailboxTest, C11_RingCollectsFromOneToTheNextAndEndsInTheMaster) {

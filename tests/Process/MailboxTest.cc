@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -33,14 +34,16 @@ TEST_F(MailboxTest, C07_EveryoneHearsOnceAndInOrderWhoComesAndGoes) {
   std::map<unsigned, std::string> seen;
   const auto watch = [&](Messenger& messenger, unsigned who) {
     messenger.onOnline([&seen, who](const Member& member) {
-      seen[who] += "+" + std::to_string(member.index) + "." +
-                   std::to_string(member.generation) + " ";
+      std::ostringstream place;
+      place << '+' << member.index << '.' << member.generation << ' ';
+      seen[who] += place.str();
     });
     messenger.onOffline(
         [&seen, who](const Member& member, std::string_view reason) {
-          seen[who] += "-" + std::to_string(member.index) + "." +
-                       std::to_string(member.generation) + "(" +
-                       std::string(reason) + ") ";
+          std::ostringstream place;
+          place << '-' << member.index << '.' << member.generation;
+          place << '(' << reason << ") ";
+          seen[who] += place.str();
         });
   };
   watch(worker(1), 1);

@@ -1,7 +1,7 @@
 // The program that CoroutineServingTest runs: processes whose functions wait in
 // their middle. A line is a command:
 //
-//   id | map DATA | maps COUNT | master COUNT | add N | sleep MS | wait HOW |
+//   id | map DATA | maps COUNT | master COUNT | add N | wait HOW |
 //   late | release | clients
 //
 // `maps` and `master` ask so many times at once, with random delays in those
@@ -95,8 +95,6 @@ class Subject : public brigade::Worker {
       askMaster(id, argument).start();
     } else if (verb == "add") {
       add(id, std::stol(argument)).start();
-    } else if (verb == "sleep") {
-      sleep(id, milliseconds(std::stoul(argument))).start();
     } else if (verb == "wait") {
       wait(argument).start();
       connection.send("waits");
@@ -168,10 +166,6 @@ class Subject : public brigade::Worker {
       if (change.outcome == SharedState::Outcome::kRefused) continue;
       co_return say(id, sum);
     }
-  }
-  Coroutine sleep(ConnectionId id, milliseconds time) {
-    co_await sleepFor(time);
-    say(id, "slept");
   }
   Coroutine late(ConnectionId id) {
     co_await messenger().request(index(), "never");
