@@ -13,6 +13,7 @@
 #include <variant>
 
 #include "brigade/Connection/Address.h"
+#include "brigade/Events/ExceptionText.h"
 #include "brigade/Process/Launch.h"
 #include "brigade/Process/ProcessTitle.h"
 #include "brigade/Process/Programs.h"
@@ -122,9 +123,8 @@ int answerCheck(const std::vector<Worker*>& workers, const RunConfig& config) {
 
 // This code cannot follow the one before, which goes on.
 void leaveAgain(int argc, char** argv, const detail::Inheritance& inheritance,
-                const std::exception& why) {
-  inheritance.goBack(Launch(argc, argv),
-                     std::string("the new code: ") + why.what());
+                const std::string& why) {
+  inheritance.goBack(Launch(argc, argv), "the new code: " + why);
 }
 
 // This process was a master before, of older code.
@@ -137,9 +137,10 @@ int follow(const std::vector<Worker*>& workers, const RunConfig& config,
                           inheritance);
     master.run();
     return ExitCode::kSuccess;
-  } catch (const std::exception& e) {
-    leaveAgain(argc, argv, inheritance, e);
-    return complain(config, e.what(), ExitCode::kFailure);
+  } catch (...) {
+    const std::string why = exceptionText(std::current_exception());
+    leaveAgain(argc, argv, inheritance, why);
+    return complain(config, why, ExitCode::kFailure);
   }
 }
 
@@ -153,9 +154,10 @@ int start(const std::vector<Worker*>& workers, const RunConfig& config,
                           daemon ? &*daemon : nullptr);
     master.run();
     return ExitCode::kSuccess;
-  } catch (const std::exception& e) {
-    if (!daemon) return complain(config, e.what(), ExitCode::kFailure);
-    daemon->failed(config.name + ": " + e.what());
+  } catch (...) {
+    const std::string why = exceptionText(std::current_exception());
+    if (!daemon) return complain(config, why, ExitCode::kFailure);
+    daemon->failed(config.name + ": " + why);
     return ExitCode::kFailure;
   }
 }
@@ -212,10 +214,10 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
   } catch (const std::invalid_argument& e) {
     // A bad address, number or file, an unknown protocol or event loop.
     detail::completeConfig(config, argv[0]);
-    if (inheritance) leaveAgain(argc, argv, *inheritance, e);
+    if (inheritance) leaveAgain(argc, argv, *inheritance, e.what());
     return complain(config, e.what(), ExitCode::kBadUsage);
   } catch (const std::exception& e) {
-    if (inheritance) leaveAgain(argc, argv, *inheritance, e);
+    if (inheritance) leaveAgain(argc, argv, *inheritance, e.what());
     return complain(config, e.what(), ExitCode::kFailure);
   }
   if (invocation.check) return answerCheck(workers, config);

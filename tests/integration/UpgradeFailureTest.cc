@@ -58,6 +58,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Bad{"no-brigade", "no program of brigade's"},
                       Bad{"other-worker", "new is worker 'extra'"},
                       Bad{"master-throws", "a bad start"},
+                      Bad{"master-throws-5",
+                          "an exception that is no std::exception"},
                       Bad{"adopt-throws", "a bad heir"},
                       Bad{"no-start", "worker 1: told to fail"},
                       Bad{"no-start-2", "worker 2: told to fail"}),
@@ -171,6 +173,20 @@ TEST_F(UpgradeTest, AStopInTheMiddleStops) {
   upgrade.join();
   EXPECT_EQ(upgraded.code, 1);
   EXPECT_NE(upgraded.err.find("stopping"), std::string::npos) << upgraded.err;
+}
+
+TEST_F(UpgradeTest, CodeThatCannotLeaveGoesOn) {
+  start();
+  install("2 leave-throws");
+  EXPECT_EQ(program.command({"upgrade"}).code, 0);
+  install("3");
+  const Outcome outcome = program.command({"upgrade"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find("onMasterUpgrade: an exception that is no"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(program.command({"reload"}).code, 1) << "the file is another";
+  EXPECT_EQ(versions(), std::set<std::string>{"version=2"});
 }
 
 TEST_F(UpgradeTest, SignalsThatComeWhileBadCodeIsLeftAgainAreNotLost) {

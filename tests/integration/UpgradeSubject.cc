@@ -15,11 +15,11 @@
 //   spread TEXT | heard              a letter to all workers, and all had here
 //
 // FAULT: check-exit, check-crash, check-hang, no-start, no-start-2 (of worker
-// 2), master-throws, adopt-throws, spoils-config (the file CONFIG, then
-// throws), other-address, other-worker, no-brigade, keep-alive (sets
-// tcpKeepAlive: that is no fault). From the environment:
-// COUNTER, a command line whose messages are appended to the file HEARD,
-// "VERSION DATA" each; ADDRESS; HANDOVER=yes.
+// 2), master-throws, master-throws-5 (an int), adopt-throws, leave-throws (from
+// onMasterUpgrade), spoils-config (the file CONFIG, then throws),
+// other-address, other-worker, no-brigade, keep-alive (sets tcpKeepAlive: that
+// is no fault). From the environment: COUNTER, a command line whose messages
+// are appended to the file HEARD, "VERSION DATA" each; ADDRESS; HANDOVER=yes.
 
 #include <brigade/brigade.h>
 #include <poll.h>
@@ -83,6 +83,7 @@ class Front : public brigade::Worker {
 
   void onMasterStart() override {
     if (code_.fault == "master-throws") throw std::runtime_error("a bad start");
+    if (code_.fault == "master-throws-5") throw 5;
     if (code_.fault == "spoils-config") {
       std::ofstream(variable("CONFIG")) << "unknown = 1\n";
       throw std::runtime_error("a bad start");
@@ -102,7 +103,10 @@ class Front : public brigade::Worker {
           std::exchange(held_, {}).back().send("version=" + code_.version);
         });
   }
-  std::string onMasterUpgrade() override { return told_; }
+  std::string onMasterUpgrade() override {
+    if (code_.fault == "leave-throws") throw 5;
+    return told_;
+  }
   void onMasterAdopt(std::string_view state) override {
     if (code_.fault == "adopt-throws") throw std::runtime_error("a bad heir");
     told_ = state;

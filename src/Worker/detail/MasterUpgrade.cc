@@ -3,9 +3,12 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <exception>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "brigade/Events/ExceptionText.h"
 #include "brigade/Worker/Log.h"
 #include "brigade/Worker/detail/Configuration.h"
 #include "brigade/Worker/detail/Master.h"
@@ -82,7 +85,12 @@ void Master::leave(Heir& heir) {
   }
   for (const auto& [key, service] : byKey(services_)) {
     heir.counts[key] = service->count;
-    heir.states[key] = service->worker->onMasterUpgrade();
+    try {
+      heir.states[key] = service->worker->onMasterUpgrade();
+    } catch (...) {
+      throw std::runtime_error("onMasterUpgrade: " +
+                               exceptionText(std::current_exception()));
+    }
   }
 }
 

@@ -11,6 +11,7 @@
 #include <exception>
 #include <utility>
 
+#include "brigade/Events/ExceptionText.h"
 #include "brigade/Worker/Log.h"
 
 namespace brigade::detail {
@@ -166,14 +167,15 @@ void Upgrade::become(int image, const std::string& failure) {
     ::sigprocmask(SIG_SETMASK, &all, nullptr);
     std::fflush(nullptr);
     launch_.execute(image, {}, Inheritance::variableFor(state.get()));
-    what = std::generic_category().message(errno);
+    what = "cannot run " + launch_.path() + ": " +
+           std::generic_category().message(errno);
     ::sigprocmask(SIG_SETMASK, &heir.signals, nullptr);
     if (previous >= 0) ::fcntl(previous, F_SETFD, FD_CLOEXEC);
     archive.releaseDescriptors();
-  } catch (const std::exception& e) {
-    what = e.what();
+  } catch (...) {
+    what = exceptionText(std::current_exception());
   }
-  fail(failure.empty() ? "cannot run " + launch_.path() + ": " + what
+  fail(failure.empty() ? what
                        : failure + "; and the code before cannot be run: " +
                              what + ": the new code stays");
 }
