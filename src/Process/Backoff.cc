@@ -5,6 +5,12 @@
 #include <algorithm>
 
 namespace brigade {
+namespace {
+
+// Where nothing else waits: the machine has no process to spare.
+constexpr std::chrono::milliseconds kNoForkPause{100};
+
+}  // namespace
 
 Backoff::Duration Backoff::onDeath(Duration served) {
   if (served >= policy_.stable) reset();
@@ -14,6 +20,7 @@ Backoff::Duration Backoff::onDeath(Duration served) {
 
 Backoff::Duration Backoff::onNoFork() {
   next_ = std::max<Duration>(next_, policy_.first);
+  if (next_ == Duration::zero()) next_ = kNoForkPause;
   return takeNext();
 }
 

@@ -29,7 +29,7 @@ class Backoff {
   // long to wait.
   Duration onDeath(Duration served);
   // There could be no child: nobody has died of it, and to try again at once
-  // would not help. Returns how long to wait.
+  // would not help. Returns how long to wait, never zero.
   Duration onNoFork();
   // Whether the deaths so far are enough of them.
   bool givesUp() const {

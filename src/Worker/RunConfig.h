@@ -36,8 +36,8 @@ struct RunConfig {
   std::string logFile;
   // Where a daemon's stdout and stderr go: what the program prints, line by
   // line. brigade itself writes there only what it cannot log. Opened by the
-  // master, anew on `reopen` (a Program without a logFile keeps the one of its
-  // start). In the foreground it is not used.
+  // master, anew on `reopen` and at no upgrade (a Program without a logFile
+  // keeps the one of its start). In the foreground it is not used.
   std::string stdoutFile = "/dev/null";
   LogLevel logLevel = LogLevel::kInfo;
   // Event loop of all workers that name none: see makeEventLoop().

@@ -80,5 +80,11 @@ TEST(BackoffTest, P10_WhereNothingCanBeForkedNobodyHasDied) {
   EXPECT_EQ(backoff.onDeath(seconds(1)), seconds(0));
 }
 
+TEST(BackoffTest, P10_WhoNeverWaitsWaitsForAFork) {
+  Backoff backoff({.first = milliseconds(0), .longest = milliseconds(0)});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(backoff.onNoFork(), milliseconds(100));
+  EXPECT_EQ(backoff.onDeath(seconds(0)), milliseconds(0));
+}
+
 }  // namespace
 }  // namespace brigade

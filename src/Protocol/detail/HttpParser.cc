@@ -84,13 +84,13 @@ class HttpParser::Reader {
                : refuse(431, "a head over the limit (RFC 6585, 5)");
   }
 
-  // Each step begins where the one before ended, and says where it ends
-  // itself; null: the head is refused or incomplete. What is passed on like
-  // that stays in a register.
   bool isLineEnd(const char* at) const {
     return end_ - at >= 2 && std::memcmp(at, "\r\n", 2) == 0;
   }
 
+  // Each step begins where the one before ended, and says where it ends
+  // itself; null: the head is refused or incomplete. What is passed on like
+  // that stays in a register.
   const char* method(const char* at);
   const char* target(const char* at);
   const char* version(const char* at);

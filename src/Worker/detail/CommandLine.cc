@@ -28,8 +28,9 @@ constexpr unsigned kMaxWorkers = 1024;
 constexpr double kMaxStopTimeout = 86400;
 
 constexpr const char* kFooter = R"(
-Signals to the master: TERM and INT stop, QUIT stops gracefully, HUP and USR2
-reload, USR1 reopens the log.
+Signals to the master: TERM and INT stop, QUIT stops gracefully, HUP reloads,
+and upgrades when the program's file has changed, USR2 upgrades, USR1 reopens
+the log.
 
 Exit codes: 0 success, 1 failure, 2 bad usage, 7 not running; of status: 0
 running, 1 dead but a pid file exists, 3 not running, 4 unknown.

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "brigade/Worker/Log.h"
+
 namespace brigade::detail {
 
 namespace {
@@ -185,10 +187,18 @@ void Daemon::switchOutput() {
 }
 
 FileDescriptor openOutput(const std::string& path) {
-  return openFile(path, O_WRONLY | O_CREAT | O_APPEND);
+  // A pipe that nobody reads is an error, and not a reason to wait for ever.
+  FileDescriptor fd =
+      openFile(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
+  ::fcntl(fd.get(), F_SETFL, O_APPEND);
+  return fd;
 }
 
 void takeOutput(int descriptor) {
+  if (descriptor < 0) {
+    log(LogLevel::kError, "reopen: stdout keeps its file: no descriptor left");
+    return;
+  }
   std::fflush(nullptr);
   redirect(descriptor, STDOUT_FILENO);
   redirect(descriptor, STDERR_FILENO);

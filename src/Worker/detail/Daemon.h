@@ -43,10 +43,11 @@ class Daemon {
 // For stdout and stderr, as above. Throws std::system_error naming the file.
 FileDescriptor openOutput(const std::string& path);
 // They go there from now on; what is buffered leaves before that, so a line
-// that was printed whole is not torn. Copies `descriptor`.
+// that was printed whole is not torn. Copies `descriptor`; without one, for
+// which there was no room, they stay where they are, and the log says so.
 void takeOutput(int descriptor);
-// A line that is printed leaves at its end, by one write(2): lines of several
-// processes do not mix, and can be read at once.
+// A line that is printed leaves at its end, by one write(2) up to 4 KiB: lines
+// of several processes do not mix, and can be read at once.
 void printByLine();
 
 }  // namespace brigade::detail

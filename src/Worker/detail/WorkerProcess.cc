@@ -190,6 +190,7 @@ int WorkerProcess::run() {
     const std::string reason = exceptionText(std::current_exception());
     channel_->send({FrameKind::kFailed, reason});
     endCoroutines();
+    channel_->finish(kLastMail);
     return 1;
   }
   loop_->loop();
