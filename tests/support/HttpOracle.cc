@@ -20,6 +20,17 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
+// Whether a line ends in white space with an HTAB in it.
+bool hasTabAtLineEnd(std::string_view stream) {
+  for (auto end = stream.find("\r\n"); end != std::string_view::npos;
+       end = stream.find("\r\n", end + 2)) {
+    const std::string_view line = stream.substr(0, end);
+    const auto blanks = line.find_last_not_of(" \t") + 1;  // 0: there is none
+    if (line.find('\t', blanks) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 // Whether the connection goes on is seen in what follows: one of both may see
 // its end where the other sees another request.
 void addFraming(std::string& text, bool chunked, std::uint64_t length) {
@@ -179,10 +190,7 @@ std::string disagreementOn(std::string_view stream) {
   }
   // White space around a value may be HTAB (RFC 9110, 5.6.3); llhttp knows only
   // the space behind one that it looks into.
-  if (!theirs.refusal.empty() &&
-      stream.find("\t\r\n") != std::string_view::npos) {
-    return "";
-  }
+  if (!theirs.refusal.empty() && hasTabAtLineEnd(stream)) return "";
   // Nor does it know an escape in the value of a chunk's extension, nor another
   // extension behind one with a value (RFC 9112, 7.1.1).
   if (theirs.refusal.find("in chunk") != std::string::npos &&
