@@ -9,13 +9,13 @@ namespace {
 
 HttpRefusal checkHost(const HttpSeen& seen, unsigned minorVersion) {
   if (seen.plainHost) return {};
-  const HttpSeen::Field& host = seen.host;
-  if (host.count > 1) return {400, "more than one Host (RFC 9112, 3.2)"};
-  if (host.count == 0) {
+  const std::size_t hosts = seen.count(HttpSeen::kHost);
+  if (hosts > 1) return {400, "more than one Host (RFC 9112, 3.2)"};
+  if (hosts == 0) {
     if (minorVersion == 0) return {};
     return {400, "no Host (RFC 9112, 3.2)"};
   }
-  if (!isAuthority(host.first->value)) {
+  if (!isAuthority(seen.first(HttpSeen::kHost).value)) {
     return {400, "Host is no host and port (RFC 9110, 7.2)"};
   }
   return {};
@@ -38,12 +38,13 @@ HttpRefusal readLength(std::string_view text, std::uint64_t& length) {
   return {};
 }
 
-// Calls `take` with each field line of that name.
+// Calls `take` with each field line of that name, of which there is one.
 template <typename Take>
-void eachLine(const HttpSeen::Field& field, std::string_view name, Take take) {
-  std::size_t left = field.count;
-  for (const HttpHeader* at = field.first; left > 0; ++at) {
-    if (at != field.first && !sameName(at->name, name)) continue;
+void eachLine(const HttpSeen& seen, HttpSeen::Name name, Take take) {
+  std::size_t left = seen.count(name);
+  const HttpHeader* const first = &seen.first(name);
+  for (const HttpHeader* at = first; left > 0; ++at) {
+    if (!sameName(at->name, first->name)) continue;
     take(at->value);
     --left;
   }
@@ -70,9 +71,9 @@ struct Codings {
   }
 };
 
-HttpRefusal checkCodings(const HttpSeen::Field& field) {
+HttpRefusal checkCodings(const HttpSeen& seen) {
   Codings codings;
-  eachLine(field, "transfer-encoding",
+  eachLine(seen, HttpSeen::kTransferEncoding,
            [&](std::string_view line) { codings.take(line); });
   if (codings.malformed) {
     return {400, "Transfer-Encoding names no coding (RFC 9112, 6.1)"};
@@ -92,28 +93,28 @@ HttpRefusal checkCodings(const HttpSeen::Field& field) {
 }  // namespace
 
 HttpRefusal HttpFraming::readBody(const HttpSeen& seen, HttpRequest& request) {
-  if (seen.transferEncoding.count > 0) {
-    if (seen.contentLength.count > 0) {
+  if (seen.count(HttpSeen::kTransferEncoding) > 0) {
+    if (seen.count(HttpSeen::kContentLength) > 0) {
       return {400, "Content-Length and Transfer-Encoding (RFC 9112, 6.3)"};
     }
     if (request.minorVersion_ == 0) {
       return {400, "Transfer-Encoding in HTTP/1.0 (RFC 9112, 6.1)"};
     }
     request.isChunked_ = true;
-    return checkCodings(seen.transferEncoding);
+    return checkCodings(seen);
   }
-  if (seen.contentLength.count > 1) {
+  if (seen.count(HttpSeen::kContentLength) > 1) {
     return {400, "more than one Content-Length (RFC 9112, 6.3)"};
   }
-  return readLength(seen.contentLength.first->value, request.contentLength_);
+  return readLength(seen.first(HttpSeen::kContentLength).value, request.contentLength_);
 }
 
-void HttpFraming::readConnection(const HttpSeen::Field& field,
+void HttpFraming::readConnection(const HttpSeen& seen,
                                  HttpRequest& request) {
   bool close = false;
   bool keepAlive = false;
   bool upgrade = false;
-  eachLine(field, "connection", [&](std::string_view line) {
+  eachLine(seen, HttpSeen::kConnection, [&](std::string_view line) {
     while (!line.empty()) {
       const std::string_view option = nextElement(line, ',');
       close = close || sameName(option, "close");
@@ -126,11 +127,12 @@ void HttpFraming::readConnection(const HttpSeen::Field& field,
   request.keepAlive_ = !close && (request.minorVersion_ > 0 || keepAlive);
 }
 
-HttpRefusal HttpFraming::readExpect(const HttpSeen::Field& field,
+HttpRefusal HttpFraming::readExpect(const HttpSeen& seen,
                                     HttpRequest& request) {
   // HTTP/1.0 has no expectations: RFC 9110, 10.1.1.
   if (request.minorVersion_ == 0) return {};
-  if (field.count > 1 || !sameName(field.first->value, "100-continue")) {
+  if (seen.count(HttpSeen::kExpect) > 1 ||
+      !sameName(seen.first(HttpSeen::kExpect).value, "100-continue")) {
     return {417, "an expectation that is not known (RFC 9110, 10.1.1)"};
   }
   request.expectsContinue_ = true;
@@ -142,11 +144,11 @@ HttpRefusal HttpFraming::readFields(const HttpSeen& seen,
   if (const auto refusal = checkHost(seen, request.minorVersion_)) {
     return refusal;
   }
-  if (seen.contentLength.count + seen.transferEncoding.count > 0) {
+  if (seen.count(HttpSeen::kContentLength) + seen.count(HttpSeen::kTransferEncoding) > 0) {
     if (const auto refusal = readBody(seen, request)) return refusal;
   }
-  if (seen.connection.count > 0) readConnection(seen.connection, request);
-  if (seen.expect.count > 0) return readExpect(seen.expect, request);
+  if (seen.count(HttpSeen::kConnection) > 0) readConnection(seen, request);
+  if (seen.count(HttpSeen::kExpect) > 0) return readExpect(seen, request);
   return {};
 }
 

@@ -5,6 +5,7 @@
 // and 9.3; RFC 9110, 10.1.1). All that request smuggling is made of is
 // refused here.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -54,17 +55,24 @@ inline bool isName(const char* token, const char (&lowerCase)[Size]) {
 // Which of the fields matter here, noted while they are read.
 class HttpSeen {
  public:
-  struct Field {
-    const HttpHeader* first = nullptr;
-    std::size_t count = 0;
+  enum Name : std::size_t {
+    kContentLength,
+    kTransferEncoding,
+    kConnection,
+    kExpect,
+    kHost,
+    kNames
   };
-  Field host, contentLength, transferEncoding, connection, expect;
   bool plainHost = false;  // Host is known to be valid
+
+  // The lines of that name, and the first of them where there is one.
+  std::size_t count(Name name) const { return counts_[name]; }
+  const HttpHeader& first(Name name) const { return *firsts_[name]; }
 
   // Host is valid and none of the others is there: the usual GET.
   bool onlyHost() const {
-    return plainHost && (contentLength.count | transferEncoding.count |
-                         connection.count | expect.count) == 0;
+    return plainHost && (counts_[kContentLength] | counts_[kTransferEncoding] |
+                         counts_[kConnection] | counts_[kExpect]) == 0;
   }
 
   void note(const HttpHeader& header) {
@@ -76,25 +84,29 @@ class HttpSeen {
   static constexpr std::uint32_t kLengths =
       1U << 4 | 1U << 6 | 1U << 10 | 1U << 14 | 1U << 17;
 
-  static void add(Field& field, const HttpHeader& header) {
-    if (field.count++ == 0) field.first = &header;
+  void add(Name name, const HttpHeader& header) {
+    if (counts_[name]++ == 0) firsts_[name] = &header;
   }
   // No switch: a table of jumps costs more than four comparisons.
   void noteKnown(const HttpHeader& header) {
     const char* const token = header.name.data();
     const std::size_t size = header.name.size();
     if (size == 4) {
-      if (isName(token, "host")) add(host, header);
+      if (isName(token, "host")) add(kHost, header);
     } else if (size == 6) {
-      if (isName(token, "expect")) add(expect, header);
+      if (isName(token, "expect")) add(kExpect, header);
     } else if (size == 10) {
-      if (isName(token, "connection")) add(connection, header);
+      if (isName(token, "connection")) add(kConnection, header);
     } else if (size == 14) {
-      if (isName(token, "content-length")) add(contentLength, header);
+      if (isName(token, "content-length")) add(kContentLength, header);
     } else {
-      if (isName(token, "transfer-encoding")) add(transferEncoding, header);
+      if (isName(token, "transfer-encoding")) add(kTransferEncoding, header);
     }
   }
+
+  // A head has fewer bytes than this counts.
+  std::array<std::uint32_t, kNames> counts_{};
+  std::array<const HttpHeader*, kNames> firsts_;
 };
 
 class HttpFraming {
@@ -112,9 +124,9 @@ class HttpFraming {
  private:
   static HttpRefusal readFields(const HttpSeen& seen, HttpRequest& request);
   static HttpRefusal readBody(const HttpSeen& seen, HttpRequest& request);
-  static void readConnection(const HttpSeen::Field& field,
+  static void readConnection(const HttpSeen& seen,
                              HttpRequest& request);
-  static HttpRefusal readExpect(const HttpSeen::Field& field,
+  static HttpRefusal readExpect(const HttpSeen& seen,
                                 HttpRequest& request);
 };
 

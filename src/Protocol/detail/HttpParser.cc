@@ -23,6 +23,20 @@ bool isWithoutAsterisk(std::string_view method) {
   return std::ranges::find(kMethods, method) != kMethods.end();
 }
 
+bool isCrLf(const char* at) { return std::memcmp(at, "\r\n", 2) == 0; }
+
+// Without the white space around it. [value, end) lies between two other bytes.
+inline std::string_view trimmedValue(const char* value, const char* end) {
+  if (*value == ' ') ++value;
+  // Nor is there often a space: one comparison says it, of a CR too.
+  if (*value <= ' ' || static_cast<unsigned char>(end[-1]) <= ' ')
+      [[unlikely]] {
+    while (isBlank(*value)) ++value;
+    while (end > value && isBlank(end[-1])) --end;
+  }
+  return {value, static_cast<std::size_t>(end - value)};
+}
+
 constexpr const char* kBareLf = "a bare LF (RFC 9112, 2.2)";
 constexpr const char* kBareCr = "a bare CR (RFC 9112, 2.2)";
 
@@ -41,8 +55,7 @@ class HttpParser::Reader {
         request_(request),
         target_(begin_ + resume.token),
         fields_(resume.fields),
-        state_(resume.state),
-        cut_(bytes.size() >= limits.headBytes) {
+        state_(resume.state) {
     if (request.headers_.size() < limits.fields) {
       request.headers_.resize(limits.fields);
     }
@@ -58,7 +71,7 @@ class HttpParser::Reader {
     if (refusal_) return {Result::Kind::kRefused, 0, refusal_};
     return {Result::Kind::kMore, 0, {}};
   }
-  std::size_t length() const { return static_cast<std::size_t>(at_ - begin_); }
+  std::size_t length() const { return length(at_); }
 
   Resume resume() const {
     return {static_cast<std::uint32_t>(at_ - begin_),
@@ -78,14 +91,18 @@ class HttpParser::Reader {
   // The bytes end at at_, in this state.
   bool more(State state) {
     state_ = state;
-    if (!cut_) return false;
+    if (length(end_) < limits_.headBytes) return false;
     return state <= State::kVersion
                ? refuse(414, "a request line over the limit (RFC 9112, 3)")
                : refuse(431, "a head over the limit (RFC 6585, 5)");
   }
 
+  std::size_t length(const char* end) const {
+    return static_cast<std::size_t>(end - begin_);
+  }
+
   bool isLineEnd(const char* at) const {
-    return end_ - at >= 2 && std::memcmp(at, "\r\n", 2) == 0;
+    return end_ - at >= 2 && isCrLf(at);
   }
 
   // Each step begins where the one before ended, and says where it ends
@@ -94,9 +111,12 @@ class HttpParser::Reader {
   const char* method(const char* at);
   const char* target(const char* at);
   const char* version(const char* at);
-  bool badTarget(const char* end, const char* limit);
+  bool badTarget(const char* end);
   bool badVersion(const char* at);
   bool fields(const char* at);
+  bool oddLine(const char* name, const char*& nameEnd, const char*& valueEnd);
+  void take(HttpHeader& header, const char* name, const char* nameEnd,
+            const char* valueEnd);
   bool endOfHead(const char* at);
   bool badStart(const char* at);
   const char* oddName(const char* begin, const char* at);
@@ -118,7 +138,6 @@ class HttpParser::Reader {
   HttpSeen seen_;
   HttpRefusal refusal_;
   State state_;
-  const bool cut_;  // no more bytes than these are wanted
 };
 
 inline bool HttpParser::Reader::read() {
@@ -185,33 +204,31 @@ inline const char* HttpParser::Reader::method(const char* at) {
 }
 
 inline const char* HttpParser::Reader::target(const char* at) {
-  // One more than may be there, to see that it is.
-  const char* const limit =
-      static_cast<std::size_t>(end_ - target_) > limits_.targetBytes
-          ? target_ + limits_.targetBytes + 1
-          : end_;
   for (;;) {
-    at = findEnd<EndOfTargetPart>(begin_, at, limit);
-    if (at == limit || *at != '?') break;
+    at = findEnd<EndOfTargetPart>(begin_, at, end_);
+    // From one to targetBytes of them, in one comparison.
+    if (at != end_ && *at == ' ' &&
+        static_cast<std::size_t>(at - target_) - 1 < limits_.targetBytes)
+        [[likely]] {
+      break;
+    }
+    if (at == end_ || *at != '?') {
+      badTarget(at);
+      return nullptr;
+    }
     if (query_ == nullptr) query_ = at;
     ++at;
-  }
-  if (at == limit || *at != ' ' || at == target_) [[unlikely]] {
-    badTarget(at, limit);
-    return nullptr;
   }
   request_.target_ = {target_, static_cast<std::size_t>(at - target_)};
   return at + 1;
 }
 
-bool HttpParser::Reader::badTarget(const char* end, const char* limit) {
+bool HttpParser::Reader::badTarget(const char* end) {
   at_ = end;
-  if (end == limit) {
-    const auto size = static_cast<std::size_t>(end - target_);
-    return size <= limits_.targetBytes
-               ? more(State::kTarget)
-               : refuse(414, "a target over the limit (RFC 9112, 3)");
+  if (static_cast<std::size_t>(end - target_) > limits_.targetBytes) {
+    return refuse(414, "a target over the limit (RFC 9112, 3)");
   }
+  if (end == end_) return more(State::kTarget);
   switch (*end) {
     case ' ':
       return refuse(400, "no request target (RFC 9112, 3.2)");
@@ -264,41 +281,49 @@ bool HttpParser::Reader::badVersion(const char* at) {
   return more(State::kVersion);
 }
 
-// The field lines and the empty line.
+// The field lines and the empty line. A plain line, as nearly all are, has at
+// least two bytes behind it.
 bool HttpParser::Reader::fields(const char* at) {
   HttpHeader* header = table_ + fields_;
   const HttpHeader* const last = table_ + limits_.fields;
   for (;;) {
-    if (at == end_ || *at == '\r') break;
-    const char* const name = at;
     auto [nameEnd, valueEnd] = findLineEnds(begin_, at, end_);
-    if (nameEnd == end_ || *nameEnd != ':' || nameEnd == name || header == last)
-        [[unlikely]] {
+    if (end_ - valueEnd >= 4 && isCrLf(valueEnd) && *nameEnd == ':' &&
+        nameEnd != at && header != last) [[likely]] {
+      take(*header++, at, nameEnd, valueEnd);
+      at = valueEnd + 2;
+      if (isCrLf(at)) break;
+    } else {
       fields_ = static_cast<std::size_t>(header - table_);
-      nameEnd = oddName(name, nameEnd);
-      if (nameEnd == nullptr) return false;
+      if (at == end_ || *at == '\r') return endOfHead(at);
+      if (!oddLine(at, nameEnd, valueEnd)) return false;
+      take(*header++, at, nameEnd, valueEnd);
+      at = valueEnd + 2;
     }
-    if (!isLineEnd(valueEnd)) [[unlikely]] {
-      valueEnd = findEnd<EndOfValue>(begin_, valueEnd, end_);
-      if (!isLineEnd(valueEnd)) {
-        fields_ = static_cast<std::size_t>(header - table_);
-        return badValue(valueEnd);
-      }
-    }
-    at = valueEnd + 2;
-    const char* value = nameEnd + 1;
-    if (*value == ' ') ++value;
-    if (isBlank(*value) || isBlank(valueEnd[-1])) [[unlikely]] {
-      while (isBlank(*value)) ++value;
-      while (valueEnd != value && isBlank(valueEnd[-1])) --valueEnd;
-    }
-    header->name = {name, static_cast<std::size_t>(nameEnd - name)};
-    header->value = {value, static_cast<std::size_t>(valueEnd - value)};
-    seen_.note(*header);
-    ++header;
   }
   fields_ = static_cast<std::size_t>(header - table_);
-  return endOfHead(at);
+  at_ = at + 2;
+  return true;
+}
+
+inline void HttpParser::Reader::take(HttpHeader& header, const char* name,
+                                     const char* nameEnd,
+                                     const char* valueEnd) {
+  header.name = {name, static_cast<std::size_t>(nameEnd - name)};
+  header.value = trimmedValue(nameEnd + 1, valueEnd);
+  seen_.note(header);
+}
+
+// Anything else that may be a line, with all that may be wrong with it.
+bool HttpParser::Reader::oddLine(const char* name, const char*& nameEnd,
+                                 const char*& valueEnd) {
+  if (nameEnd == end_ || *nameEnd != ':' || nameEnd == name ||
+      fields_ == limits_.fields) {
+    nameEnd = oddName(name, nameEnd);
+    if (nameEnd == nullptr) return false;
+  }
+  valueEnd = findEnd<EndOfValue>(begin_, valueEnd, end_);
+  return isLineEnd(valueEnd) || badValue(valueEnd);
 }
 
 bool HttpParser::Reader::endOfHead(const char* at) {
@@ -382,13 +407,14 @@ bool HttpParser::Reader::badValue(const char* end) {
 inline HttpRefusal HttpParser::Reader::interpret() {
   request_.fields_ = fields_;
   request_.body_ = {};
-  seen_.plainHost =
-      seen_.host.count == 1 && isPlainHost(seen_.host.first->value, end_);
+  const std::size_t hosts = seen_.count(HttpSeen::kHost);
+  const std::string_view host =
+      hosts == 0 ? std::string_view() : seen_.first(HttpSeen::kHost).value;
+  seen_.plainHost = hosts == 1 && isPlainHost(host, end_);
   if (const HttpRefusal refusal = HttpFraming::read(seen_, request_)) {
     return refusal;
   }
-  request_.host_ =
-      seen_.host.count == 0 ? std::string_view() : seen_.host.first->value;
+  request_.host_ = host;
   return readTarget();
 }
 

@@ -169,9 +169,10 @@ inline bool isPlainHost(std::string_view host, const char* end) {
   const HttpMask others = all & ~maskOf(_mm_andnot_si128(slash, plain));
   if (others == 0) return true;
   const auto colon = static_cast<unsigned>(std::countr_zero(others));
-  const HttpMask port = all >> (colon + 1) << (colon + 1);
+  // From there on, the colon is the only one that is no digit.
+  const HttpMask digits = maskOf(within(bytes, '0', '9'));
   return host[colon] == ':' && host.size() - colon <= kPort &&
-         (port & ~maskOf(within(bytes, '0', '9'))) == 0;
+         (all & ~digits) >> colon == 1;
 }
 
 #else
