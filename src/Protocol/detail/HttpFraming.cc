@@ -106,11 +106,11 @@ HttpRefusal HttpFraming::readBody(const HttpSeen& seen, HttpRequest& request) {
   if (seen.count(HttpSeen::kContentLength) > 1) {
     return {400, "more than one Content-Length (RFC 9112, 6.3)"};
   }
-  return readLength(seen.first(HttpSeen::kContentLength).value, request.contentLength_);
+  return readLength(seen.first(HttpSeen::kContentLength).value,
+                    request.contentLength_);
 }
 
-void HttpFraming::readConnection(const HttpSeen& seen,
-                                 HttpRequest& request) {
+void HttpFraming::readConnection(const HttpSeen& seen, HttpRequest& request) {
   bool close = false;
   bool keepAlive = false;
   bool upgrade = false;
@@ -144,7 +144,9 @@ HttpRefusal HttpFraming::readFields(const HttpSeen& seen,
   if (const auto refusal = checkHost(seen, request.minorVersion_)) {
     return refusal;
   }
-  if (seen.count(HttpSeen::kContentLength) + seen.count(HttpSeen::kTransferEncoding) > 0) {
+  if (seen.count(HttpSeen::kContentLength) +
+          seen.count(HttpSeen::kTransferEncoding) >
+      0) {
     if (const auto refusal = readBody(seen, request)) return refusal;
   }
   if (seen.count(HttpSeen::kConnection) > 0) readConnection(seen, request);

@@ -124,10 +124,8 @@ class HttpFraming {
  private:
   static HttpRefusal readFields(const HttpSeen& seen, HttpRequest& request);
   static HttpRefusal readBody(const HttpSeen& seen, HttpRequest& request);
-  static void readConnection(const HttpSeen& seen,
-                             HttpRequest& request);
-  static HttpRefusal readExpect(const HttpSeen& seen,
-                                HttpRequest& request);
+  static void readConnection(const HttpSeen& seen, HttpRequest& request);
+  static HttpRefusal readExpect(const HttpSeen& seen, HttpRequest& request);
 };
 
 }  // namespace brigade::detail

@@ -101,9 +101,7 @@ class HttpParser::Reader {
     return static_cast<std::size_t>(end - begin_);
   }
 
-  bool isLineEnd(const char* at) const {
-    return end_ - at >= 2 && isCrLf(at);
-  }
+  bool isLineEnd(const char* at) const { return end_ - at >= 2 && isCrLf(at); }
 
   // Each step begins where the one before ended, and says where it ends
   // itself; null: the head is refused or incomplete. What is passed on like
