@@ -134,7 +134,12 @@ void TcpConnection::onReadable() {
 
 void TcpConnection::onReady(Ready ready) {
   if (ready.write && queue_) onWritable();
-  if (ready.read && status_ == Status::kEstablished && !paused_) onReadable();
+  if (!ready.read || status_ != Status::kEstablished) return;
+  if (!paused_) [[likely]] {
+    onReadable();
+  } else {
+    onReadableWhilePaused();
+  }
 }
 
 // ---- Receiving
@@ -229,7 +234,21 @@ void TcpConnection::keep(std::string_view rest, std::size_t expected) {
 void TcpConnection::pauseRecv() {
   paused_ = true;
   timePackage(false, false);
-  if (status_ == Status::kEstablished) watch();
+}
+
+// Still watched, so that a peer that leaves is noticed, and nothing has to be
+// told to the kernel when it is resumed before more comes. Behind messages that
+// wait nothing is noticed: they come first.
+void TcpConnection::onReadableWhilePaused() {
+  const ssize_t ahead = table_.transport().peek(socket_.get());
+  if (ahead == -EAGAIN) return;
+  if (ahead < 0 && !tail_) {
+    onReceiveFailed(ahead);
+    return;
+  }
+  peeked_ = true;
+  watch();
+  if (ahead == 0 && !tail_) guarded(&ConnectionHandler::onEndAhead);
 }
 
 void TcpConnection::resumeRecv() {
@@ -251,6 +270,7 @@ void TcpConnection::onResumed() {
   resuming_ = false;
   // One that is held back begins again when it is not, here or elsewhere.
   if (paused_ || status_ != Status::kEstablished || table_.held_) return;
+  peeked_ = false;
   const std::uint64_t written = bytesWritten_;
   if (tail_) handleInput(tail_->writable());
   if (status_ != Status::kEstablished) return;
@@ -442,8 +462,8 @@ void TcpConnection::sayLastWords(Refusal refusal) {
 // ---- Both
 
 void TcpConnection::watch() {
-  const bool reads = status_ == Status::kEstablished && !paused_ &&
-                     !resuming_ && !ended_ && !table_.held_;
+  const bool reads =
+      status_ == Status::kEstablished && !peeked_ && !ended_ && !table_.held_;
   const std::uint8_t wanted =
       static_cast<std::uint8_t>((reads ? 1 : 0) | (queue_ ? 2 : 0));
   if (wanted == watched_) return;

@@ -186,6 +186,7 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   // Receiving.
   void onReady(Ready ready) override;
   inline void onReadable();
+  [[gnu::cold]] void onReadableWhilePaused();
   inline ssize_t receiveBehindShortTail();
   [[gnu::cold]] ssize_t receiveIntoTail();
   [[gnu::cold]] void onReceiveFailed(ssize_t result);
@@ -249,6 +250,7 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   bool piped_ : 1 = false;    // one end of a pipe at least
   bool paused_ : 1 = false;
   bool resuming_ : 1 = false;    // onResumed() is on its way
+  bool peeked_ : 1 = false;      // while paused: what comes next is known
   bool full_ : 1 = false;        // from onBufferFull to onBufferDrain
   bool ended_ : 1 = false;       // the peer shut its writing side
   bool outputEnds_ : 1 = false;  // shut ours when all is sent

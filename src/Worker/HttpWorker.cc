@@ -126,13 +126,18 @@ void HttpWorker::onClose(TcpConnection& tcp) {
 }
 
 void HttpWorker::onEnd(TcpConnection& tcp) {
+  if (!staysForAnswer(tcp)) tcp.close();
+}
+
+void HttpWorker::onEndAhead(TcpConnection& tcp) { staysForAnswer(tcp); }
+
+// A peer that shuts its writing side still gets the answer it waits for.
+bool HttpWorker::staysForAnswer(TcpConnection& tcp) {
   HttpConnection* const http = httpOf(tcp);
-  // A peer that shuts its writing side still gets the answer it waits for.
-  if (http != nullptr && http->answering() && !http->bodyPending_) {
-    http->keepAlive_ = false;
-  } else {
-    tcp.close();
-  }
+  if (http == nullptr || !http->answering() || http->bodyPending_) return false;
+  http->keepAlive_ = false;
+  onHttpEnd(*http);
+  return true;
 }
 
 // Silence while the program makes its answer is the program's, unless it is the

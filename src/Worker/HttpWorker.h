@@ -69,6 +69,10 @@ class HttpWorker : public Worker {
   virtual bool streamBody(HttpConnection&, const HttpRequest&) { return false; }
   virtual void onBody(HttpConnection&, std::string_view /*piece*/) {}
   virtual void onBodyEnd(HttpConnection&) {}
+  // The client has shut its side of the connection while its request waits for
+  // the answer, or for more of it: most that do so have left, but some still
+  // read. By itself the answer goes on; http.close() ends the connection.
+  virtual void onHttpEnd(HttpConnection&) {}
   // The connection is gone, answered or not.
   virtual void onHttpClose(HttpConnection&) {}
   // All of a streamed answer that waited has left: write() takes more.
@@ -98,6 +102,7 @@ class HttpWorker : public Worker {
   void onBufferFull(TcpConnection& tcp) override;
   void onBufferDrain(TcpConnection& tcp) override;
   void onEnd(TcpConnection& tcp) override;
+  void onEndAhead(TcpConnection& tcp) override;
   bool onIdle(TcpConnection& tcp) override;
   Drain onDrain(TcpConnection& tcp) override;
   std::optional<std::string> saveConnection(TcpConnection& tcp) override;
@@ -119,6 +124,7 @@ class HttpWorker : public Worker {
   inline void handle(HttpConnection& http, const HttpRequest& request);
   void beginBody(HttpConnection& http, const HttpRequest& head);
   bool streamWhole(HttpConnection& http, const HttpRequest& request);
+  bool staysForAnswer(TcpConnection& tcp);
   void addBody(HttpConnection& http, std::string_view piece);
   void endBody(HttpConnection& http);
   static HttpConnection* httpOf(TcpConnection& tcp);

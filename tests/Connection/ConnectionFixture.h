@@ -47,6 +47,8 @@ class RecordingHandler : public ConnectionHandler {
     if (!end) ConnectionHandler::onEnd(c);
   }
 
+  void onEndAhead(TcpConnection& c) override { note("end ahead", {}, c); }
+
   std::size_t count(std::string_view event) const {
     return static_cast<std::size_t>(
         std::count(events.begin(), events.end(), event));

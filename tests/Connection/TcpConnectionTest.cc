@@ -70,6 +70,7 @@ TEST_F(TcpConnectionTest, AnswersToABatchLeaveInOneSystemCall) {
     ssize_t receive(int fd, char* data, std::size_t size) override {
       return plain.receive(fd, data, size);
     }
+    ssize_t peek(int fd) override { return plain.peek(fd); }
     ssize_t send(int fd, std::span<const iovec> pieces) override {
       ++sends;
       return plain.send(fd, pieces);
@@ -327,6 +328,58 @@ TEST_F(TcpConnectionTest, P35_PausedMessagesWaitAndComeInOrder) {
             (Strings{"one", "stop", "two", "three", "partial"}));
 }
 
+void pauseAtStop(TcpConnection& connection, const Message& message) {
+  if (message.data() == "stop") connection.pauseRecv();
+}
+
+TEST_F(TcpConnectionTest, APeerThatEndsWhileItIsPausedIsToldAhead) {
+  TcpConnection& connection = accept(client);
+  handler.message = pauseAtStop;
+  say(client, "stop\n");
+  ASSERT_TRUE(until([&] { return connection.paused(); }));
+  ::shutdown(client.get(), SHUT_WR);
+  ASSERT_TRUE(until([&] { return handler.count("end ahead") == 1; }));
+  for (int i = 0; i < 3; ++i) turn(*loop);
+  EXPECT_EQ(handler.events, (Strings{"connect", "end ahead"}));
+  EXPECT_EQ(connection.send("answer"), SendResult::kSent);
+  EXPECT_EQ(hearBytes(client, 7), "answer\n");
+  connection.resumeRecv();
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.events, (Strings{"connect", "end ahead", "end", "close"}));
+}
+
+TEST_F(TcpConnectionTest, P14_TheEndIsNotToldAheadOfMessagesThatWait) {
+  for (const bool received : {true, false}) {
+    handler.events.clear();
+    handler.messages.clear();
+    TcpConnection& connection = accept(client);
+    handler.message = pauseAtStop;
+    say(client, received ? "stop\none\n" : "stop\n");
+    ASSERT_TRUE(until([&] { return connection.paused(); }));
+    if (!received) say(client, "one\n");
+    ::shutdown(client.get(), SHUT_WR);
+    for (int i = 0; i < 3; ++i) turn(*loop);
+    EXPECT_EQ(handler.events, Strings{"connect"});
+    connection.resumeRecv();
+    ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+    EXPECT_EQ(handler.messages, (Strings{"stop", "one"}));
+    EXPECT_EQ(handler.events, (Strings{"connect", "end", "close"}));
+  }
+}
+
+// As while it is not paused: no error, for nothing waits to be sent.
+TEST_F(TcpConnectionTest, AResetClosesAPausedConnection) {
+  TcpConnection& connection = accept(client);
+  handler.message = pauseAtStop;
+  say(client, "stop\n");
+  ASSERT_TRUE(until([&] { return connection.paused(); }));
+  // A socket that is closed with bytes unread resets its peer.
+  EXPECT_EQ(connection.send("never read"), SendResult::kSent);
+  client.reset();
+  ASSERT_TRUE(until([&] { return handler.count("close") == 1; }));
+  EXPECT_EQ(handler.events, (Strings{"connect", "close"}));
+}
+
 TEST_F(TcpConnectionTest, EchoWithPausesLosesNothingToASlowReader) {
   useProtocol("tcp");
   limits.maxSendBufferSize = 64 * 1024;
@@ -387,6 +440,7 @@ class FaultyTransport final : public detail::Transport {
   ssize_t receive(int fd, char* data, std::size_t size) override {
     return plain_.receive(fd, data, std::min(size, maxReceive));
   }
+  ssize_t peek(int fd) override { return plain_.peek(fd); }
   ssize_t send(int fd, std::span<const iovec> pieces) override {
     if (calls++ == failAt) return -failWith;
     const iovec first{pieces[0].iov_base, std::min(pieces[0].iov_len, maxSend)};

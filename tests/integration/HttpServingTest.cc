@@ -171,6 +171,27 @@ TEST_F(HttpServingTest, WhoShutsHisSideStillGetsALateAnswer) {
   EXPECT_TRUE(wire_->isClosed());
 }
 
+TEST_F(HttpServingTest, AClientThatLeavesWhileItsRequestWaitsIsTold) {
+  start({"CLOSE_AT_END=1"});
+  send(get("/never"));
+  ASSERT_TRUE(happened("request /never"));
+  wire_.reset();
+  EXPECT_TRUE(happened("http ended"));
+  EXPECT_TRUE(happened("http closed"));
+}
+
+TEST_F(HttpServingTest, ARequestWhoseClientResetsIsClosed) {
+  start();
+  send(get("/never"));
+  ASSERT_TRUE(happened("request /never"));
+  const linger reset{1, 0};
+  ASSERT_EQ(
+      ::setsockopt(wire_->fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset),
+      0);
+  wire_.reset();
+  EXPECT_TRUE(happened("http closed"));
+}
+
 // The request behind it is answered too, though the first answer fills the
 // buffer to the mark.
 TEST_F(HttpServingTest, NoAnswerIsLostBehindALateOneThatIsBig) {

@@ -23,7 +23,8 @@
 // From the environment, as in Subject.cc, in ms, bytes or counts:
 // HEADER_TIMEOUT, IDLE_TIMEOUT, MAX_PACKAGE, MAX_SEND, PING_INTERVAL,
 // PONG_TIMEOUT, CLOSE_TIMEOUT, MAX_MESSAGE, MAX_FRAME, MAX_FRAGMENTS, ORIGIN,
-// COMPRESSION (none, shared, takeover), GZIP (yes), SERVER_USER, and EVENT_LOG,
+// COMPRESSION (none, shared, takeover), GZIP (yes), CLOSE_AT_END (yes: in
+// onHttpEnd), SERVER_USER, and EVENT_LOG,
 // a file to which the callbacks append a line.
 
 #include <brigade/brigade.h>
@@ -162,6 +163,10 @@ class HttpSubject : public brigade::WebSocketWorker {
     http.send(std::to_string(http.context<State>().received));
   }
 
+  void onHttpEnd(HttpConnection& http) override {
+    note("http ended");
+    if (!variable("CLOSE_AT_END").empty()) http.close();
+  }
   void onHttpClose(HttpConnection&) override { note("http closed"); }
   void onHttpDrain(HttpConnection& http) override { pay(http); }
 

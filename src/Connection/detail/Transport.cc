@@ -7,6 +7,15 @@
 
 namespace brigade::detail {
 
+ssize_t PlainTransport::peek(int fd) {
+  char byte = 0;
+  ssize_t n = 0;
+  do {
+    n = ::recv(fd, &byte, 1, MSG_PEEK);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
 ssize_t PlainTransport::gather(int fd, std::span<const iovec> pieces) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(pieces.data());

@@ -17,6 +17,8 @@ class Transport {
  public:
   // Bytes, or -errno. 0 from receive(): end of input. -EAGAIN: not now.
   virtual ssize_t receive(int fd, char* data, std::size_t size) = 0;
+  // What the next receive() would begin with: 1 for a byte, 0, or -errno.
+  virtual ssize_t peek(int fd) = 0;
   virtual ssize_t send(int fd, std::span<const iovec> pieces) = 0;
   // From `offset` of `file`; 0: the file ends before it.
   virtual ssize_t sendFile(int fd, int file, off_t offset,
@@ -37,6 +39,7 @@ class PlainTransport final : public Transport {
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
   }
+  ssize_t peek(int fd) override;
   ssize_t send(int fd, std::span<const iovec> pieces) override {
     if (pieces.size() != 1) return gather(fd, pieces);
     ssize_t n = 0;
