@@ -75,9 +75,9 @@ Master::~Master() {
 }
 
 void Master::prepare(const std::vector<Worker*>& workers) {
-  loop_->setExceptionHandler([](std::exception_ptr exception) {
+  loop_->setExceptionHandler([](const std::exception_ptr& exception) {
     log(LogLevel::kError,
-        "exception in the master: " + exceptionText(std::move(exception)));
+        "exception in the master: " + exceptionReport(exception));
   });
   const std::filesystem::path logFile = config_.logFile;
   openLog(config_.logFile, config_.logLevel,
@@ -112,9 +112,10 @@ void Master::raiseDescriptorLimit() {
 
 void Master::startWorkers(const std::vector<Worker*>& workers) {
   Mailbox::Hooks hooks;
-  hooks.onException = [](std::string_view where, std::exception_ptr exception) {
+  hooks.onException = [](std::string_view where,
+                         const std::exception_ptr& exception) {
     log(LogLevel::kError, "exception in " + std::string(where) + ": " +
-                              exceptionText(std::move(exception)));
+                              exceptionReport(exception));
   };
   hooks.onTrouble = [](const std::string& text) {
     log(LogLevel::kWarning, text);
@@ -469,8 +470,8 @@ void Master::reopenInWorkers(FrameKind kind, int descriptor,
 
 // Inside a catch block.
 void Master::logException(const std::string& where) {
-  log(LogLevel::kError,
-      "exception in " + where + ": " + exceptionText(std::current_exception()));
+  log(LogLevel::kError, "exception in " + where + ": " +
+                            exceptionReport(std::current_exception()));
 }
 
 void Master::forEachWorker(const std::function<void(Worker&)>& call) {
