@@ -149,6 +149,17 @@ TEST_F(StatusReport, AlignsTheRowsUnderTheirTitles) {
       "   12345      1.2M      7    8       2   1235       -        12  -\n");
 }
 
+TEST_F(StatusReport, SaysOfAWorkerWithoutAProcessWhyBesideItsLastExit) {
+  add(1);
+  WorkerStatus& second = add(2);
+  second.lastExit = "exit 3";
+  second.forkFailure = "cannot fork worker 2: enough";
+  EXPECT_NE(table().find("\nnote: cannot fork worker 2: enough\n\nindex"),
+            std::string::npos)
+      << table();
+  EXPECT_EQ(row("2").back(), "exit 3");
+}
+
 TEST_F(StatusReport, OfAProgramWithoutVersionAndWorkersHasOnlyTotals) {
   status_.version = "";
   const std::string text = table();

@@ -30,6 +30,11 @@ std::string describe(const SlotView& slot) {
   return "worker " + std::to_string(slot.index);
 }
 
+// Why it does not serve, as far as that is known.
+const std::string& troubleOf(const SlotView& slot) {
+  return slot.forkFailure.empty() ? slot.lastExit : slot.forkFailure;
+}
+
 }  // namespace
 
 Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
@@ -246,7 +251,8 @@ void Master::tellWaiting() {
   for (const SlotView& slot : supervisor_->slots()) {
     if (slot.state == SlotState::kReady) continue;
     text += (text.empty() ? "" : ", ") + describe(slot);
-    if (!slot.lastExit.empty()) text += " (" + slot.lastExit + ")";
+    const std::string& why = troubleOf(slot);
+    if (!why.empty()) text += " (" + why + ")";
   }
   if (text.empty()) return;
   daemon_->progress(config_.name + ": still waiting for " + text);
@@ -264,9 +270,9 @@ void Master::checkStart() {
   } else {
     startFailed("no worker process is ready after " +
                 std::to_string(config_.readyTimeout.count()) + " ms" +
-                (slots.empty() || slots[0].lastExit.empty()
+                (slots.empty() || troubleOf(slots[0]).empty()
                      ? std::string()
-                     : "; worker 1: " + slots[0].lastExit));
+                     : "; worker 1: " + troubleOf(slots[0])));
   }
 }
 

@@ -197,6 +197,7 @@ WorkerStatus Master::statusOf(const SlotView& slot,
   status.restarts = slot.restarts;
   status.backoff = inSeconds(slot.backoff);
   status.lastExit = slot.lastExit;
+  status.forkFailure = slot.forkFailure;
   status.requestsPerSecond = rateOf(slot, status.messages);
   if (slot.pid == 0) return status;
   status.connections = score.connections.open.get();

@@ -36,6 +36,7 @@ struct WorkerStatus {
   unsigned restarts = 0;
   double backoff = 0;  // seconds until the next fork
   std::string lastExit;
+  std::string forkFailure;  // why it has no process yet, or empty
 };
 
 // A command that runs under the master (Program.h).

@@ -231,6 +231,10 @@ std::string head(const ProgramStatus& status) {
           bytes(sum.bytesWritten) + ", protocol errors " +
           count(sum.protocolErrors) + '\n';
   if (!status.note.empty()) text += "note: " + printable(status.note) + '\n';
+  for (const WorkerStatus& worker : status.workers) {
+    if (worker.forkFailure.empty()) continue;
+    text += "note: " + printable(worker.forkFailure) + '\n';
+  }
   return text;
 }
 
