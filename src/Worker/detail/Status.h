@@ -75,7 +75,7 @@ struct ConnectionStatus {
   unsigned worker = 0;  // index
   pid_t pid = 0;
   std::string name;
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;  // in its process: others have the same
   std::string protocol;
   std::string remote;
   std::string local;
