@@ -435,6 +435,9 @@ void Master::askReload(const std::string& who) {
     return;
   }
   log(LogLevel::kInfo, who + " asks for a reload");
+  if (const std::string warning = upgrade_->warning(); !warning.empty()) {
+    log(LogLevel::kWarning, "reload: " + warning);
+  }
   supervisor_->reload(Grace::kFast, [who](bool ok, std::string_view reason) {
     if (ok) return;
     log(LogLevel::kWarning, who + ": no reload: " + std::string(reason));
