@@ -179,7 +179,7 @@ class Parser {
     addGraceful(stop, "Let open connections finish first");
     addStopTimeout(stop, "How long to wait for it");
     CLI::App& restart = add("restart", Command::kRestart,
-                            "Stop it, if it runs, and start it again");
+                            "Stop it, if it runs; start it as is typed here");
     addGraceful(restart, "Let open connections finish first");
     addStartOptions(restart);
     CLI::App& reload = add("reload", Command::kReload,
