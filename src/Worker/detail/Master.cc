@@ -135,7 +135,7 @@ void Master::startWorkers(const std::vector<Worker*>& workers) {
 
 void Master::makeServices(const std::vector<Worker*>& workers) {
   for (Worker* worker : workers) {
-    services_.emplace_back(*worker, config_.name, config_.event);
+    services_.emplace_back(*worker, config_.name, config_.event, file_);
     services_.back().stopTimeout = config_.stopTimeout;
     services_.back().runDirectory = config_.runDirectory;
     services_.back().claimed = &claimed_;
