@@ -35,6 +35,7 @@
 
 namespace brigade {
 
+class HttpWorker;
 namespace detail {
 class Configuration;
 class Master;
@@ -277,6 +278,7 @@ class Worker : public ConnectionHandler {
   virtual void forgetConnection(TcpConnection&) {}
 
  private:
+  friend class HttpWorker;
   friend class detail::Configuration;
   friend class detail::Master;
   friend class detail::WorkerProcess;
