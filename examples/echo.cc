@@ -15,6 +15,7 @@ class Echo : public brigade::WebSocketWorker {
  public:
   Echo() : WebSocketWorker("tcp://0.0.0.0:7000") {
     name = "echo";
+    registerPlain();
     webSocketLimits.maxMessageSize = 64 << 20;
     webSocketLimits.maxFrameSize = 64 << 20;
     webSocketLimits.maxFragments = 1 << 20;  // such a message in 64 bytes each

@@ -86,6 +86,12 @@ bool Launch::isReplaced() const {
          ::stat(path_.c_str(), &there) == 0 && !isSameFile(running, there);
 }
 
+bool Launch::isGone() const {
+  struct stat there {};
+  return ::stat(path_.c_str(), &there) != 0 &&
+         (errno == ENOENT || errno == ENOTDIR);
+}
+
 void Launch::execute(int image, const std::vector<std::string>& more,
                      const std::string& variable) const {
   std::vector<std::string> strings = arguments_;

@@ -34,6 +34,8 @@ class Launch {
   FileDescriptor open() const;
   // Whether that is another one than runs; false when there is none.
   bool isReplaced() const;
+  // There is none.
+  bool isGone() const;
 
   // In a child that does not become anything.
   void closeInChild();

@@ -89,6 +89,7 @@ std::unique_ptr<Child> Supervisor::watch(pid_t pid, FileDescriptor channel,
                                          place.generation, slot.freeSeat());
     child->setImage(options_.image);
     slot.generation = place.generation;
+    slot.forkFailure.clear();
     slot.finished = false;
     slot.hasHeir = place.isHeir;
     handler_.onForked(place, pid, child->channel());

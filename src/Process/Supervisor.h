@@ -130,8 +130,9 @@ struct SlotView {
   unsigned restarts;        // forks after a death (reloads are not counted)
   Clock::time_point since;  // when the child was forked
   Clock::duration backoff;  // until the next fork; zero unless kBackoff
-  // "", "exit 3", "killed by SIGKILL", ...; or why no child could be forked.
-  std::string lastExit;
+  std::string lastExit;     // "", "exit 3", "killed by SIGKILL", ...
+  // Why no child could be forked; empty: one could, or none was wanted yet.
+  std::string forkFailure;
   unsigned seat;  // of `pid`
 };
 

@@ -124,7 +124,7 @@ void Supervisor::forkCurrent(Slot& slot) {
 // What the machine lacks now it may have again: however often this happens, the
 // slot does not give up.
 void Supervisor::onNoFork(Slot& slot, const std::string& reason) {
-  slot.lastExit = reason;
+  slot.forkFailure = reason;
   restartAfter(slot, slot.backoff.onNoFork());
   handler_.onFailed(slot.view(), reason);
   tell(slot.whenReady, false, reason);

@@ -35,6 +35,9 @@ class ProtocolRegistry {
   // here) or an empty factory.
   void add(std::string_view scheme, ProtocolFactory factory);
 
+  // Forgets brigade's own as well: for who can make nothing of their messages.
+  void clear() { factories_.clear(); }
+
   // Valid as long as the registry. Throws UnknownProtocol.
   const ProtocolFactory& find(std::string_view scheme) const;
 

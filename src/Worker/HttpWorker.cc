@@ -18,6 +18,8 @@ namespace brigade {
 HttpWorker::HttpWorker(std::string where) : Worker(std::move(where)) {
   packageTimeout = std::chrono::seconds(60);
   idleTimeout = std::chrono::seconds(75);
+  // A line or a frame is no request: it would never be answered.
+  protocols_.clear();
   registerHttp("http");
 }
 
@@ -27,6 +29,13 @@ void HttpWorker::registerHttp(std::string_view scheme) {
     if (!shared_) shared_ = std::make_unique<HttpShared>(httpLimits);
     return std::make_shared<detail::HttpProtocol>(*this, *shared_);
   });
+}
+
+void HttpWorker::registerPlain() {
+  const ProtocolRegistry all;
+  for (const std::string& scheme : all.schemes()) {
+    registerProtocol(scheme, all.find(scheme));
+  }
 }
 
 HttpWorker::~HttpWorker() = default;
@@ -80,7 +89,7 @@ detail::HttpPacker& HttpWorker::packer() {
 // ---- From the connection
 
 void HttpWorker::onConnect(TcpConnection& tcp) {
-  // A program may listen for another protocol with an HttpWorker.
+  // A program may register a protocol of its own.
   HttpConnection* const http = httpOf(tcp);
   if (http != nullptr) attach(*http, tcp);
 }

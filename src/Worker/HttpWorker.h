@@ -1,6 +1,8 @@
 #pragma once
 
-// HttpWorker: a Worker that speaks HTTP/1.1 and 1.0 on an http:// address.
+// HttpWorker: a Worker that speaks HTTP/1.1 and 1.0 on an http:// address, also
+// http+unix://. Of other protocols it takes those that the program registers:
+// by itself it could answer on none.
 //
 //   class Hello : public brigade::HttpWorker {
 //    public:
@@ -92,6 +94,9 @@ class HttpWorker : public Worker {
  protected:
   // This Worker's codec for another scheme as well. Before run().
   void registerHttp(std::string_view scheme);
+  // tcp, unix, text and frame as well, for who overrides onConnect and
+  // onMessage for them: by itself nothing is answered there. Before run().
+  void registerPlain();
 
   // Of now, as a Date field has it; looked up once a second.
   std::string_view date();

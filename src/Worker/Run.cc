@@ -24,6 +24,7 @@
 #include "brigade/Worker/detail/Daemon.h"
 #include "brigade/Worker/detail/Inheritance.h"
 #include "brigade/Worker/detail/Master.h"
+#include "brigade/Worker/detail/RunDirectory.h"
 #include "brigade/Worker/detail/Service.h"
 
 namespace brigade {
@@ -99,13 +100,33 @@ int complain(const RunConfig& config, std::string_view text, ExitCode code) {
   return code;
 }
 
+// Whether its files can be where the settings say; none is made.
+void checkPlaces(const RunConfig& config, const Configuration* file) {
+  const auto placeOf = [file](const char* key, const std::string& path) {
+    return file == nullptr ? std::string() : file->placeOf(key, path);
+  };
+  const std::string& directory = config.runDirectory;
+  detail::useFrom(placeOf("runDirectory", directory),
+                  [&] { detail::checkRunDirectory(directory); });
+  const auto look = [&](const char* key, const char* what,
+                        const std::string& path) {
+    detail::useFrom(placeOf(key, path),
+                    [&] { detail::checkFile(what, path, directory); });
+  };
+  look("pidFile", "the pid file", config.pidFile);
+  if (!config.logFile.empty()) look("logFile", "the log", config.logFile);
+  if (config.daemonize) look("stdoutFile", "stdout's file", config.stdoutFile);
+}
+
 // What makes no sense is refused before a running server is stopped and before
 // the terminal is left.
-void check(const std::vector<Worker*>& workers, const RunConfig& config) {
+void check(const std::vector<Worker*>& workers, const RunConfig& config,
+           const Configuration* file) {
   if (workers.empty()) throw BadUsage("there is no Worker to run");
   for (Worker* worker : workers) {
-    const detail::Service looked(*worker, config.name, config.event);
+    const detail::Service looked(*worker, config.name, config.event, file);
   }
+  checkPlaces(config, file);
   checkLimits(config.limits);
   Programs::check(config.programs);
 }
@@ -132,7 +153,7 @@ int follow(const std::vector<Worker*>& workers, const RunConfig& config,
            int argc, char** argv, Configuration* file,
            detail::Inheritance& inheritance) {
   try {
-    check(workers, config);
+    check(workers, config, file);
     detail::Master master(workers, config, file, Launch(argc, argv),
                           inheritance);
     master.run();
@@ -209,7 +230,7 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
     if (starts(invocation.command)) {
       const auto fixed = applyTyped(invocation, workers);
       if (file) file->apply(fixed);
-      check(workers, config);
+      check(workers, config, file ? &*file : nullptr);
     }
   } catch (const std::invalid_argument& e) {
     // A bad address, number or file, an unknown protocol or event loop.

@@ -35,6 +35,7 @@
 
 namespace brigade {
 
+class HttpWorker;
 namespace detail {
 class Configuration;
 class Master;
@@ -142,9 +143,10 @@ class Worker : public ConnectionHandler {
 
   // A protocol of the program's own for this Worker's address. Before run().
   void registerProtocol(std::string_view scheme, ProtocolFactory factory);
-  // An event loop of the program's own, for `event` of this Worker: one is made
-  // in each of its processes; before the fork, and at each check, others are
-  // made and destroyed, to see that there can be one. Before run().
+  // An event loop of the program's own, for `event` of this Worker, or of the
+  // program where this one names none: one is made in each of its processes;
+  // before the fork, and at each check, others are made and destroyed, to see
+  // that there can be one. Before run().
   void registerEventLoop(std::string_view name, EventLoopFactory factory);
 
   // ---- Callbacks in a worker process, besides those of ConnectionHandler.
@@ -276,6 +278,7 @@ class Worker : public ConnectionHandler {
   virtual void forgetConnection(TcpConnection&) {}
 
  private:
+  friend class HttpWorker;
   friend class detail::Configuration;
   friend class detail::Master;
   friend class detail::WorkerProcess;

@@ -17,5 +17,12 @@ TEST(ExceptionText, OfWhatIsNoExceptionSaysThat) {
             "an exception that is no std::exception");
 }
 
+TEST(ExceptionText, OfAReportHasTheTypeToo) {
+  EXPECT_EQ(exceptionReport(std::make_exception_ptr(std::out_of_range("why"))),
+            "why (std::out_of_range)");
+  EXPECT_EQ(exceptionReport(std::make_exception_ptr(42)),
+            "an exception that is no std::exception (int)");
+}
+
 }  // namespace
 }  // namespace brigade::test

@@ -71,12 +71,14 @@ TEST(LaunchTest, ALinkThatIsTurnedToAnotherFileIsNewCode) {
   Arguments arguments({link});
   const Launch launch(arguments.count(), arguments.pointers.data());
   EXPECT_FALSE(launch.isReplaced());
+  EXPECT_FALSE(launch.isGone());
   fs::create_symlink("/bin/sh", link + "2");
   fs::rename(link + "2", link);
   EXPECT_TRUE(launch.isReplaced());
   // While it is being installed there may be none: that is no new code.
   fs::remove(link);
   EXPECT_FALSE(launch.isReplaced());
+  EXPECT_TRUE(launch.isGone());
   EXPECT_THROW(launch.open(), std::system_error);
 }
 

@@ -196,7 +196,8 @@ TEST_F(SupervisorSlotsTest, P10_ASlotThatFindsNoForkDoesNotGiveUp) {
     ::kill(own.slots()[0].pid, SIGKILL);
     EXPECT_TRUE(until([&] { return countOf("failed") >= 4; }));
     EXPECT_EQ(state(), SlotState::kBackoff);
-    EXPECT_EQ(own.slots()[0].lastExit, lastReason);
+    EXPECT_EQ(own.slots()[0].lastExit, "killed by SIGKILL");
+    EXPECT_EQ(own.slots()[0].forkFailure, lastReason);
     EXPECT_EQ(lastReason,
               "cannot fork worker 1: this process has more than one thread");
     EXPECT_EQ(own.slots()[0].restarts, 0u);

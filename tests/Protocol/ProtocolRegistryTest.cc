@@ -111,6 +111,15 @@ TEST(ProtocolRegistry, RefusesABadScheme) {
   EXPECT_EQ(registry.schemes().size(), 4U);
 }
 
+TEST(ProtocolRegistry, ThatIsClearedHasOnlyWhatIsAddedBehind) {
+  ProtocolRegistry registry;
+  registry.clear();
+  registry.add("mine", makeMine);
+  EXPECT_EQ(registry.schemes(), std::vector<std::string>{"mine"});
+  EXPECT_EQ(errorOf<UnknownProtocol>([&] { registry.find("text"); }),
+            "unknown protocol 'text': have mine");
+}
+
 TEST(ProtocolRegistry, RefusesAFactoryThatIsEmpty) {
   ProtocolRegistry registry;
   const auto add = [&] { registry.add("text", nullptr); };

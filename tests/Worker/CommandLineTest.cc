@@ -196,10 +196,7 @@ TEST_F(CommandLine, RefusesBadValuesByName) {
   EXPECT_EQ(refusal({"start", "--log-level", "loud"}),
             "--log-level: unknown level 'loud': have debug, info, warning, "
             "error, none");
-  EXPECT_TRUE(refusal({"start", "--event", "kqueue"})
-                  .starts_with("--event: unknown event loop 'kqueue': have "
-                               "libev, epoll, "))
-      << error_;
+  EXPECT_EQ(refusal({"start", "--event", ""}), "--event: needs a value");
   for (const char* bad :
        {"x", "-1", "1.5", "1025", "4x", "a=", "a=b", "=", "99999999999"}) {
     EXPECT_TRUE(refusal({"start", "--workers", bad})

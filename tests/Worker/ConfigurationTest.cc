@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -159,6 +160,27 @@ TEST_F(ConfigurationTest, EachKindOfValueHasItsBounds) {
     EXPECT_NE(refusal(text).find(reason), std::string::npos)
         << text << ": " << refusal(text);
   }
+}
+
+// ---- Where it stands
+
+TEST_F(ConfigurationTest, ASettingHasAPlaceWhileItIsAsTheFileSays) {
+  const Configuration file = applied(
+      "logFile = 'x.log'\n[worker]\naddress = 'text://[::]:1'\n"
+      "[worker.back]\nidleTimeout = 1.50\n");
+  EXPECT_EQ(file.placeOf(front, "address"), path + ":3: ");
+  EXPECT_EQ(file.placeOf(back, "idleTimeout"), path + ":5: ");
+  EXPECT_EQ(file.placeOf(back, "address"), "");
+  EXPECT_EQ(file.placeOf(front, "user"), "");
+  front.address = "text://[::]:2";  // somebody else has said otherwise
+  EXPECT_EQ(file.placeOf(front, "address"), "");
+  back.name = "another";
+  EXPECT_EQ(file.placeOf(back, "idleTimeout"), "");
+  EXPECT_EQ(file.placeOf("logFile", "x.log"), path + ":1: ");
+  EXPECT_EQ(file.placeOf("logFile", std::filesystem::absolute("x.log")),
+            path + ":1: ");
+  EXPECT_EQ(file.placeOf("logFile", "y.log"), "");
+  EXPECT_EQ(file.placeOf("pidFile", ""), "");
 }
 
 // ---- Read again

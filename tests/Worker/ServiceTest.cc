@@ -5,10 +5,18 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
+#include "brigade/Protocol/Text.h"
+#include "brigade/Worker/HttpWorker.h"
+#include "brigade/Worker/WebSocketWorker.h"
+#include "brigade/Worker/detail/Configuration.h"
 #include "brigade/Worker/detail/Settings.h"
+#include "tests/support/TempDirectory.h"
 
 namespace brigade::detail {
 namespace {
@@ -161,10 +169,105 @@ TEST(Service, P32_ALoopOfTheProgramsOwnIsMadeByItsFactory) {
   EXPECT_EQ(Service(worker, "program", "libev").makeLoop()->name(), "epoll");
 }
 
+TEST(Service, AnHttpWorkerTakesNoProtocolThatItCannotAnswer) {
+  HttpWorker http("http://127.0.0.1:0");
+  WebSocketWorker webSocket("websocket://127.0.0.1:0");
+  http.name = "mine";
+  webSocket.name = "mine";
+  EXPECT_EQ(refusalOf(http), "nothing was thrown");
+  EXPECT_EQ(refusalOf(webSocket), "nothing was thrown");
+  for (const std::string scheme : {"tcp", "text", "frame", "unix"}) {
+    const std::string address =
+        scheme + (scheme == "unix" ? ":///run/a.sock" : "://127.0.0.1:0");
+    std::string refusal = "worker 'mine': ";
+    refusal.append(address).append(": unknown protocol '");
+    refusal.append(scheme).append("': have http");
+    http.address = address;
+    EXPECT_EQ(refusalOf(http), refusal);
+    webSocket.address = address;
+    EXPECT_EQ(refusalOf(webSocket), refusal + ", websocket");
+  }
+  http.address = "http+unix:///run/a.sock";
+  EXPECT_EQ(refusalOf(http), "nothing was thrown");
+  http.address = "text://127.0.0.1:0";
+  http.registerProtocol("text", [] { return std::make_shared<Text>(); });
+  EXPECT_EQ(refusalOf(http), "nothing was thrown") << "the program's own";
+}
+
+TEST(Service, AnHttpWorkerThatAnswersPlainMessagesSaysSo) {
+  struct Plain : WebSocketWorker {
+    explicit Plain(const std::string& where) : WebSocketWorker(where) {
+      registerPlain();
+    }
+  };
+  for (const char* where :
+       {"tcp://127.0.0.1:0", "text://127.0.0.1:0", "frame://127.0.0.1:0",
+        "unix:///run/a.sock", "http://127.0.0.1:0", "websocket://[::]:0"}) {
+    Plain worker(where);
+    EXPECT_EQ(refusalOf(worker), "nothing was thrown") << where;
+  }
+}
+
+TEST(Service, AWorkerOfPlainMessagesTakesNoHttp) {
+  Worker worker("http://127.0.0.1:0");
+  worker.name = "mine";
+  EXPECT_EQ(refusalOf(worker),
+            "worker 'mine': http://127.0.0.1:0: unknown protocol 'http': have "
+            "frame, tcp, text, unix");
+}
+
+// With a configuration file that holds this text.
+std::string refusalOf(Worker& worker, const std::string& text) {
+  const test::TempDirectory temp;
+  const std::string path = temp / "app.toml";
+  std::ofstream(path) << text;
+  Configuration file(path, {&worker});
+  RunConfig config;
+  file.apply(config);
+  file.apply(Configuration::Fixed{});
+  try {
+    Service service(worker, "program", config.event, &file);
+    service.listen();
+  } catch (const std::exception& e) {
+    const std::string what = e.what();
+    return what.starts_with(path) ? what.substr(path.size()) : what;
+  }
+  return "nothing was thrown";
+}
+
+TEST(Service, WhatIsWrongWithASettingOfTheFileHasItsLine) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {"[worker]\naddress = 'http://127.0.0.1:0'",
+       ":2: worker 'program': http:"},
+      {"[worker]\naddress = 'nonsense'", ":2: bad address 'nonsense'"},
+      {"[worker]\n\naddress = 'text://192.0.2.1:0'",
+       ":3: cannot listen on text:"},
+      {"[worker]\nuser = 'no-such'", ":2: user 'no-such': no such user"},
+      {"[worker]\ngroup = 'no-such'", ":2: group 'no-such': no such group"},
+      {"[worker]\ntcpKeepAlive = 40000", ":2: worker 'program': tcpKeepAlive"},
+      {"[worker]\nevent = 'kqueue'", ":2: unknown event loop 'kqueue'"},
+      {"event = 'kqueue'", ":1: unknown event loop 'kqueue'"},
+  };
+  for (const auto& [text, refusal] : wrong) {
+    Worker worker("text://127.0.0.1:0");
+    const std::string said = refusalOf(worker, text);
+    EXPECT_TRUE(said.starts_with(refusal)) << text << ": " << said;
+  }
+}
+
+TEST(Service, WhatIsWrongWithTheProgramsOwnSettingHasNoLine) {
+  Worker worker("text://127.0.0.1:0");
+  worker.user = "no-such";
+  EXPECT_EQ(refusalOf(worker, "[worker]\nbacklog = 4"),
+            "user 'no-such': no such user");
+}
+
 TEST(Service, P32_ALoopThatCannotBeMadeIsRefusedBeforeTheStart) {
   Worker worker;
   worker.event = "mine";
   EXPECT_TRUE(refusalOf(worker).starts_with("unknown event loop 'mine': have"));
+  worker.registerEventLoop("another", [] { return makeEventLoop("poll"); });
+  EXPECT_TRUE(refusalOf(worker).ends_with(", another")) << refusalOf(worker);
   EXPECT_THROW(worker.registerEventLoop("mine", nullptr),
                std::invalid_argument);
   worker.registerEventLoop("mine", [] { return nullptr; });

@@ -149,6 +149,17 @@ TEST_F(StatusReport, AlignsTheRowsUnderTheirTitles) {
       "   12345      1.2M      7    8       2   1235       -        12  -\n");
 }
 
+TEST_F(StatusReport, SaysOfAWorkerWithoutAProcessWhyBesideItsLastExit) {
+  add(1);
+  WorkerStatus& second = add(2);
+  second.lastExit = "exit 3";
+  second.forkFailure = "cannot fork worker 2: enough";
+  EXPECT_NE(table().find("\nnote: cannot fork worker 2: enough\n\nindex"),
+            std::string::npos)
+      << table();
+  EXPECT_EQ(row("2").back(), "exit 3");
+}
+
 TEST_F(StatusReport, OfAProgramWithoutVersionAndWorkersHasOnlyTotals) {
   status_.version = "";
   const std::string text = table();
@@ -235,17 +246,17 @@ TEST(ConnectionsReport, HasARowForEachConnection) {
   connection.state = "closing";
   EXPECT_EQ(
       connectionsTable({first, toJson(connection)}),
-      "worker  pid  name   id  protocol  remote               local           "
+      "worker  pid/id  name   protocol  remote               local           "
       "state        recv-q  send-q   read  written\n"
-      "     2  815  shout   7  text      127.0.0.1:50312      127.0.0.1:5678  "
+      "     2   815/7  shout  text      127.0.0.1:50312      127.0.0.1:5678  "
       "established       0       0  68.4K        0\n"
-      "     2  815  shout   7  text      [2001:db8::1]:50312  127.0.0.1:5678  "
+      "     2   815/7  shout  text      [2001:db8::1]:50312  127.0.0.1:5678  "
       "closing           0    1.0M  68.4K        0\n");
 }
 
 TEST(ConnectionsReport, OfNoneHasTitlesOnly) {
   const std::string text = connectionsTable({});
-  EXPECT_TRUE(text.starts_with("worker  pid  ")) << text;
+  EXPECT_TRUE(text.starts_with("worker  pid/id  ")) << text;
   EXPECT_EQ(text.find('\n'), text.size() - 1);
 }
 

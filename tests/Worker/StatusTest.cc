@@ -37,6 +37,7 @@ WorkerStatus busyWorker() {
   worker.restarts = 6;
   worker.backoff = 0.4;
   worker.lastExit = "exit 3";
+  worker.forkFailure = "cannot fork";
   return worker;
 }
 
@@ -93,7 +94,8 @@ TEST(Status, OfAWorkerHasTheNamesOfItsFieldsInJson) {
           R"("messages":30,"sendFailures":1,"exceptions":2,)"
           R"("protocolErrors":3,"timers":5,"bytesRead":1099511627776,)"
           R"("bytesWritten":7,"requestsPerSecond":12.5,"uptime":61.25,)"
-          R"("restarts":6,"backoff":0.4,"lastExit":"exit 3"}])"),
+          R"("restarts":6,"backoff":0.4,"lastExit":"exit 3",)"
+          R"("forkFailure":"cannot fork"}])"),
       std::string::npos)
       << json;
 }

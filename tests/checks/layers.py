@@ -27,6 +27,8 @@ Home = collections.namedtuple("Home", "headers files rule")
 ONE_FILE, ANY_FILE = "one file", "any file"
 HOMES = [
     Home(r"ev\.h|libev/.*", r"src/Events/LibevLoop\.cc", ONE_FILE),
+    # Of the compiler: the names of types.
+    Home(r"cxxabi\.h", r"src/Events/ExceptionText\.cc", ONE_FILE),
     Home(r"openssl/evp\.h",
          r"src/Protocol/WebSocketHandshake\.cc|examples/.*", ANY_FILE),
     Home(r"zlib\.h", r"src/Protocol/(detail/Deflate|Gzip)\.cc|tests/.*|"

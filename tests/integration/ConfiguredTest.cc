@@ -63,6 +63,56 @@ TEST_F(Configured, M01_M14_AnUnknownValueIsNamedWithKeyFileAndLine) {
             2);
 }
 
+// For start and for its check, of which the second is to make nothing.
+TEST_F(Configured, WhatOnlyTheSystemKnowsToBeWrongHasItsLineToo) {
+  const std::string no = program.directory() + "/none.log/here";
+  const std::pair<std::string, std::string> wrong[] = {
+      {"pidFile = '" + no + "'",
+       ":1: cannot open the pid file " + no + ": No such file or directory\n"},
+      {"\nlogFile = '" + no + "'",
+       ":2: cannot open the log " + no + ": No such file or directory\n"},
+      {"daemonize = true\nstdoutFile = '" + program.directory() + "'",
+       ":2: cannot open stdout's file " + program.directory() +
+           ": Is a directory\n"},
+      {"[worker]\nuser = 'no-such'", ":2: user 'no-such': no such user\n"},
+  };
+  for (const auto& [text, reason] : wrong) {
+    write(text);
+    for (const char* how : {"--check", "-d"}) {
+      const Outcome outcome = program.command({"start", how, "--config", path});
+      EXPECT_EQ(outcome.code, 1) << text;
+      EXPECT_EQ(outcome.err, "lab_subject: " + path + reason) << how;
+    }
+  }
+  write("runDirectory = '" + path + "/inner'");
+  const Outcome outcome =
+      runCommand({BRIGADE_LAB_SUBJECT, "start", "--check", "--config", path});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err, "lab_subject: " + path +
+                             ":1: cannot use the run directory " + path +
+                             "/inner: " + path + " is no directory\n");
+  EXPECT_FALSE(std::filesystem::exists(program.directory() + "/none.log"));
+}
+
+TEST_F(Configured, ATakenAddressHasTheLineOfTheFileThatNamesIt) {
+  startWith({});
+  const std::string address = program.address();
+  write("[worker]\ncount = 2\naddress = '" + address + "'\n");
+  Program second(BRIGADE_LAB_SUBJECT);
+  const std::string refusal =
+      "cannot listen on " + address + ": Address already in use\n";
+  for (const char* how : {"-d", "--workers=1"}) {
+    EXPECT_EQ(second.command({"start", how, "--config", path}).err,
+              "lab_subject: " + path + ":3: " + refusal);
+  }
+  // One that was typed is nobody's line.
+  write("[worker]\naddress = 'text://127.0.0.1:0'\n");
+  EXPECT_EQ(
+      second.command({"start", "-d", "--config", path, "--listen", address})
+          .err,
+      "lab_subject: " + refusal);
+}
+
 TEST_F(Configured, M06_TheProgramHasTheLastWordBeforeItStarts) {
   startWithFile("[worker]\ncount = 1\n", {}, {"START_COUNT=3"});
   EXPECT_EQ(program.workerPids().size(), 3U);

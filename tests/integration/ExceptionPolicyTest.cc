@@ -31,7 +31,9 @@ TEST_F(ExceptionPolicy, P48_T22_ByItselfItCostsOneConnection) {
   EXPECT_EQ(innocent.ask("echo 2"), "2");
   EXPECT_EQ(pidOf(1), before);
   EXPECT_EQ(countOf("onUncaughtException a callback of 127.0.0.1:"), 1u);
-  EXPECT_EQ(countOf("onUncaughtException a callback of the loop"), 1u);
+  EXPECT_EQ(countOf("onUncaughtException a timer"), 1u);
+  EXPECT_TRUE(logs("server worker 1 [" + std::to_string(before) +
+                   "]: exception in a timer: a timer's (std::runtime_error)"));
 }
 
 TEST_F(ExceptionPolicy, P48_APolicyThatThrowsIsNone) {

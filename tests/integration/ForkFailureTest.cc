@@ -77,8 +77,11 @@ TEST_F(ForkFailure, P10_P37_ASuccessorComesWhenThereAreProcessesAgain) {
   ASSERT_TRUE(eventually([&] { return attempts() > 4; })) << program.log();
   const auto slot = worker(1);
   EXPECT_EQ(slot.at("state"), "backoff");
-  EXPECT_EQ(slot.at("lastExit"),
+  EXPECT_EQ(slot.at("lastExit"), "killed by SIGKILL");
+  EXPECT_EQ(slot.at("forkFailure"),
             "cannot fork worker 1: Resource temporarily unavailable");
+  EXPECT_NE(program.command({"status"}).out.find("note: cannot fork worker 1"),
+            std::string::npos);
   EXPECT_EQ(slot.at("restarts"), 0);
   // Also those clients that the kernel gives to the socket of worker 1.
   const std::string from = "pid=" + std::to_string(sibling) + " ";
@@ -90,6 +93,8 @@ TEST_F(ForkFailure, P10_P37_ASuccessorComesWhenThereAreProcessesAgain) {
   end();
   ASSERT_TRUE(becomes(1, "ready"));
   EXPECT_EQ(worker(1).at("restarts"), 1);
+  EXPECT_EQ(worker(1).at("forkFailure"), "");
+  EXPECT_EQ(worker(1).at("lastExit"), "killed by SIGKILL");
   const auto id = clientOf(pidOf(1))->ask("id");
   ASSERT_TRUE(id);
   EXPECT_NE(id->find("gen=2 prev=" + std::to_string(victim) + " "),

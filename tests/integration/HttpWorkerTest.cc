@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <fstream>
+
 #include "tests/integration/WebTest.h"
 
 namespace brigade::test {
@@ -20,6 +22,23 @@ TEST_F(HttpWorkerTest, RequestsOfOneConnectionAreAnsweredInTheirOrder) {
   EXPECT_EQ(client.answer().body, "late 200");
   EXPECT_EQ(client.answer().body, "you");
   EXPECT_EQ(client.answer().body, "late 1");
+}
+
+TEST_F(HttpWorkerTest, AnAddressThatItCannotAnswerOnIsRefusedAtTheStart) {
+  const std::string refusal =
+      "worker 'web': text://127.0.0.1:0: unknown protocol 'text': have http, "
+      "websocket\n";
+  const std::string file = program.directory() + "/web.log";  // may stay
+  std::ofstream(file) << "[worker]\naddress = 'text://127.0.0.1:0'\n";
+  for (const char* how : {"-d", "--check"}) {
+    Outcome outcome =
+        program.command({"start", how, "--listen", "text://127.0.0.1:0"});
+    EXPECT_EQ(outcome.code, 2) << how;
+    EXPECT_EQ(outcome.err, "web_subject: " + refusal) << how;
+    outcome = program.command({"start", how, "--config", file});
+    EXPECT_EQ(outcome.code, 2) << how;
+    EXPECT_EQ(outcome.err, "web_subject: " + file + ":2: " + refusal) << how;
+  }
 }
 
 TEST_F(HttpWorkerTest, ABodyIsCollectedHoweverItArrives) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,20 @@ class Outside : public ::testing::Test {
 
   Program program{BRIGADE_OUTSIDE_SUBJECT};
 };
+
+TEST_F(Outside, ALoopOfTheProgramsOwnMayBeTypedAndIsListed) {
+  EXPECT_EQ(program.command({"start", "--check", "--event", "mine"}).code, 0);
+  const std::string file = program.directory() + "/outside.log";  // may stay
+  std::ofstream(file) << "[worker]\nevent = 'other'\n";
+  const Outcome outcome =
+      program.command({"start", "--check", "--config", file});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find(file + ":2: unknown event loop 'other': have "
+                                    "libev, epoll"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_TRUE(outcome.err.ends_with(", mine\n")) << outcome.err;
+}
 
 TEST_F(Outside, P32_ALoopAndAProtocolOfTheProgramsOwnMakeAServer) {
   program.start({"--workers", "2"});

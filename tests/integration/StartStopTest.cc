@@ -74,6 +74,37 @@ TEST_F(StartStopTest, ABadAddressIsNamed) {
   expectRefusal({"--listen", "nonsense"}, 2, "bad address 'nonsense'");
 }
 
+TEST_F(StartStopTest, ACheckFindsFoldersThatAreMissingAndMakesNone) {
+  const std::string none = program.directory() + "/none.log";
+  expectRefusal({"--check", "--log-file", none + "/a.log"}, 1,
+                "cannot open the log " + none + "/a.log: No such file");
+  expectRefusal({"--check", "--pid-file", none + "/a.pid"}, 1,
+                "cannot open the pid file " + none + "/a.pid: No such file");
+  std::ofstream(none) << "a file";
+  expectRefusal({"--check", "--run-dir", none + "/run"}, 1,
+                none + " is no directory");
+  std::filesystem::remove(none);
+  const Outcome outcome = runCommand(
+      {BRIGADE_SUBJECT, "start", "--check", "-d", "--run-dir", none + "/a/b/"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(none)) << "it would be made at a start";
+}
+
+TEST_F(StartStopTest, ACheckFindsFoldersThatMayNotBeWrittenTo) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write anywhere";
+  expectRefusal({"--check", "--log-file", "/a.log"}, 1,
+                "cannot open the log /a.log: Permission denied");
+}
+
+TEST_F(StartStopTest, ARestartWithBadPlacesLeavesTheServerAlone) {
+  program.start();
+  const pid_t before = program.masterPid();
+  const Outcome outcome =
+      program.command({"restart", "-d", "--log-file", "/proc/no/such.log"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(program.status().at("pid"), before);
+}
+
 TEST_F(StartStopTest, ASecondAddressForAWorkerIsRefused) {
   expectRefusal(
       {"--listen", "text://127.0.0.1:0", "--listen", "tcp://127.0.0.1:0"}, 2,

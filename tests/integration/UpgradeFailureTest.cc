@@ -24,7 +24,10 @@ using nlohmann::json;
 struct Bad {
   const char* fault;
   const char* reason;  // is in what the command and status say
+  // And in what the command says: who serves on.
+  const char* end = "; the code that runs serves on, and its clients see";
 };
+constexpr const char* kWentBack = "; the code before serves on: to its clients";
 
 class BadCode : public UpgradeTest,
                 public ::testing::WithParamInterface<Bad> {};
@@ -38,6 +41,8 @@ TEST_P(BadCode, ChangesNothingAndStatusSaysWhy) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.err.find(GetParam().reason), std::string::npos)
       << outcome.err;
+  EXPECT_NE(outcome.err.find(GetParam().end), std::string::npos) << outcome.err;
+  EXPECT_NE(program.log().find(GetParam().end), std::string::npos);
   EXPECT_NE(note().find(GetParam().reason), std::string::npos) << note();
   EXPECT_TRUE(eventually(
       [&] { return versions() == std::set<std::string>{"version=1"}; }));
@@ -57,12 +62,12 @@ INSTANTIATE_TEST_SUITE_P(
                       Bad{"check-crash", "killed by SIG"},
                       Bad{"no-brigade", "no program of brigade's"},
                       Bad{"other-worker", "new is worker 'extra'"},
-                      Bad{"master-throws", "a bad start"},
+                      Bad{"master-throws", "a bad start", kWentBack},
                       Bad{"master-throws-5",
-                          "an exception that is no std::exception"},
-                      Bad{"adopt-throws", "a bad heir"},
-                      Bad{"no-start", "worker 1: told to fail"},
-                      Bad{"no-start-2", "worker 2: told to fail"}),
+                          "an exception that is no std::exception", kWentBack},
+                      Bad{"adopt-throws", "a bad heir", kWentBack},
+                      Bad{"no-start", "worker 1: told to fail", kWentBack},
+                      Bad{"no-start-2", "worker 2: told to fail", kWentBack}),
     [](const auto& param) {
       std::string name = param.param.fault;
       std::erase(name, '-');

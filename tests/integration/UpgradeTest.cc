@@ -325,6 +325,47 @@ TEST_F(UpgradeTest, NothingOpenGathersOverManyUpgrades) {
   }
 }
 
+// ---- Without a file
+
+TEST_F(UpgradeTest, AReloadWithoutTheProgramsFileSaysSoAndKeepsTheCode) {
+  start();
+  EXPECT_EQ(versions(), std::set<std::string>{"version=1"});
+  std::filesystem::remove(path);
+  const std::string warning =
+      "the program's file " + path + " is gone: the code that runs goes on";
+  const auto command = [&](const char* word) {
+    return runCommand(
+        {BRIGADE_UPGRADE_SUBJECT, word, "--run-dir", program.directory()});
+  };
+  const Outcome reload = command("reload");
+  EXPECT_EQ(reload.code, 0) << reload.err;
+  EXPECT_NE(reload.err.find(warning + "\n"), std::string::npos) << reload.err;
+  EXPECT_NE(program.log().find("reload: " + warning), std::string::npos);
+  EXPECT_NE(program.log().find("reloaded"), std::string::npos);
+  EXPECT_EQ(versions(), std::set<std::string>{"version=1"});
+  // An upgrade has nothing to go on as.
+  const Outcome upgrade = command("upgrade");
+  EXPECT_EQ(upgrade.code, 1);
+  EXPECT_NE(upgrade.err.find("cannot open " + path), std::string::npos);
+  // A signal has nobody but the log to tell.
+  std::size_t told = 0;
+  ::kill(program.masterPid(), SIGHUP);
+  EXPECT_TRUE(eventually([&] {
+    const std::string text = program.log();
+    told = 0;
+    for (auto at = text.find(warning); at != std::string::npos;
+         at = text.find(warning, at + 1)) {
+      ++told;
+    }
+    return told == 2;
+  })) << told;
+  install("2");
+  EXPECT_TRUE(eventually([&] { return command("reload").code == 0; }));
+  EXPECT_EQ(versions(), std::set<std::string>{"version=2"});
+  EXPECT_EQ(program.log().find(warning, program.log().rfind("takes over")),
+            std::string::npos);
+}
+
 // ---- --check
 
 TEST_F(UpgradeTest, CheckLooksAtTheSettingsAndStartsNothing) {

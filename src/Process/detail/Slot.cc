@@ -75,6 +75,7 @@ SlotView Slot::view() const {
     view.state = SlotState::kStarting;
   } else if (waiting) {
     view.state = SlotState::kBackoff;
+    view.forkFailure = forkFailure;
     view.backoff = std::max(restartAt - Clock::now(), Clock::duration::zero());
   } else if (removed) {
     view.state = SlotState::kRemoved;

@@ -38,6 +38,7 @@ struct Slot {
   unsigned generation = 0;
   unsigned restarts = 0;
   std::string lastExit;
+  std::string forkFailure;  // while it waits for a process to be had
   Backoff backoff;
   TimerId restart{};  // running while the slot waits for its next child
   bool waiting = false;

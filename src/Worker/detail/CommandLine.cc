@@ -15,7 +15,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "brigade/Events/EventInterface.h"
 #include "brigade/Worker/detail/Printable.h"
 
 namespace brigade::detail {
@@ -72,15 +71,6 @@ std::string checkNotEmpty(const std::string& text) {
 std::string checkLogLevel(const std::string& text) {
   if (parseLogLevel(text)) return {};
   return "unknown level '" + text + "': have debug, info, warning, error, none";
-}
-
-std::string checkEvent(const std::string& text) {
-  try {
-    makeEventLoop(text);
-    return {};
-  } catch (const UnknownEventLoop& error) {
-    return error.what();
-  }
 }
 
 std::optional<double> parseSeconds(const std::string& text) {
@@ -179,7 +169,7 @@ class Parser {
     addGraceful(stop, "Let open connections finish first");
     addStopTimeout(stop, "How long to wait for it");
     CLI::App& restart = add("restart", Command::kRestart,
-                            "Stop it, if it runs, and start it again");
+                            "Stop it, if it runs; start it as is typed here");
     addGraceful(restart, "Let open connections finish first");
     addStartOptions(restart);
     CLI::App& reload = add("reload", Command::kReload,
@@ -234,9 +224,9 @@ class Parser {
     addList(app, "--listen", invocation_.listen, "[NAME=]ADDRESS",
             "Instead of the program's, as text://0.0.0.0:5678")
         ->check(checkNotEmpty);
+    // Judged with the Workers, which may have registered others.
     addValue(app, "--event", config_.event, "NAME",
-             "Event loop: libev, epoll, select, poll ...")
-        ->check(checkEvent);
+             "Event loop: libev, epoll, select, poll ...");
     addValue(app, "--log-file", config_.logFile, "FILE",
              "Log (stderr; of a daemon DIR/" + name_ + ".log)");
     addConverted(app, "--log-level", "LEVEL",

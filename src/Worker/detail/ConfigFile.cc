@@ -98,9 +98,12 @@ void addWorkers(const ConfigFile& file, const toml::table& table,
 
 }  // namespace
 
+std::string ConfigFile::place(std::size_t line) const {
+  return path_ + ":" + std::to_string(line) + ": ";
+}
+
 void ConfigFile::refuse(std::size_t line, const std::string& what) const {
-  throw BadConfigFile(path_ + ":" + std::to_string(line) + ": " +
-                      printable(what));
+  throw BadConfigFile(place(line) + printable(what));
 }
 
 ConfigFile::ConfigFile(const std::string& path)

@@ -54,6 +54,8 @@ class ConfigFile {
   // "mail.server" for server in [app.mail].
   const Section& app() const { return app_; }
 
+  // "/etc/shout.toml:3: "
+  std::string place(std::size_t line) const;
   // Throws BadConfigFile: what is wrong in that line.
   [[noreturn]] void refuse(std::size_t line, const std::string& what) const;
 

@@ -1,6 +1,8 @@
 #include "brigade/Worker/detail/Configuration.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "brigade/Worker/detail/Settings.h"
 
@@ -73,15 +75,19 @@ ConfigFile Configuration::checked(ConfigFile file) const {
 }
 
 // As for --workers: without a name the first Worker that has an address, or
-// else the first.
-Worker& Configuration::find(const std::string& name, const ConfigFile& file,
-                            std::size_t line) const {
+// else the first. Null: there is none of that name.
+Worker* Configuration::look(const std::string& name) const {
   const auto found =
       std::find_if(workers_.begin(), workers_.end(), [&](const Worker* worker) {
         return name.empty() ? !worker->address.empty() : worker->name == name;
       });
-  if (found != workers_.end()) return **found;
-  if (name.empty() && !workers_.empty()) return *workers_.front();
+  if (found != workers_.end()) return *found;
+  return name.empty() && !workers_.empty() ? workers_.front() : nullptr;
+}
+
+Worker& Configuration::find(const std::string& name, const ConfigFile& file,
+                            std::size_t line) const {
+  if (Worker* const worker = look(name)) return *worker;
   file.refuse(line, "no worker is named '" + name + "'");
 }
 
@@ -117,6 +123,31 @@ void Configuration::takeApp() {
   std::map<std::string, std::string, std::less<>> app;
   for (const auto& [key, value] : file_.app()) app[key] = value.text;
   for (Worker* const worker : workers_) worker->app_ = app;
+}
+
+std::string Configuration::placeOf(const Worker& worker,
+                                   const std::string& key) const {
+  for (const auto& [name, section] : file_.workers()) {
+    const auto* const value = valueOf(section.values, key);
+    // A Worker may have another name by now.
+    if (value == nullptr || look(name) != &worker) continue;
+    Worker asTheFileSays;
+    set(asTheFileSays, key, value->text);
+    if (get(asTheFileSays, key) == get(worker, key)) {
+      return file_.place(value->line);
+    }
+  }
+  return {};
+}
+
+std::string Configuration::placeOf(const std::string& key,
+                                   const std::string& value) const {
+  const auto* const said = valueOf(file_.program(), key);
+  if (said == nullptr) return {};
+  std::error_code gone;  // the current directory may be
+  const auto path = std::filesystem::absolute(said->text, gone);
+  const bool isIt = said->text == value || (!gone && path == value);
+  return isIt ? file_.place(said->line) : std::string();
 }
 
 void Configuration::check() const { checked(ConfigFile(path_)); }

@@ -6,9 +6,11 @@
 // meanwhile stays. A key that has gone brings back the program's own value.
 // In the master; the Workers outlive it.
 
+#include <exception>
 #include <map>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +34,11 @@ class Configuration {
   Configuration(const std::string& path, std::vector<Worker*> workers,
                 std::string text);
 
+  // "/etc/shout.toml:3: ", of a setting that is as the file says; empty: it is
+  // somebody else's. `value` is that of RunConfig, where a path is absolute.
+  std::string placeOf(const Worker& worker, const std::string& key) const;
+  std::string placeOf(const std::string& key, const std::string& value) const;
+
   // What the file held when it was taken last.
   const std::string& text() const { return file_.text(); }
 
@@ -47,6 +54,7 @@ class Configuration {
 
  private:
   ConfigFile checked(ConfigFile file) const;
+  Worker* look(const std::string& name) const;
   Worker& find(const std::string& name, const ConfigFile& file,
                std::size_t line) const;
   void update(Worker& worker, const ConfigFile::Section& before,
@@ -60,5 +68,20 @@ class Configuration {
   // What a file has replaced.
   std::map<std::pair<const Worker*, std::string>, std::string> own_;
 };
+
+// Uses a setting: what that throws begins with the place where it stands. What
+// is no std::invalid_argument becomes a std::runtime_error.
+template <typename Use>
+auto useFrom(const std::string& place, Use use) {
+  try {
+    return use();
+  } catch (const std::invalid_argument& e) {
+    if (place.empty()) throw;
+    throw std::invalid_argument(place + e.what());
+  } catch (const std::exception& e) {
+    if (place.empty()) throw;
+    throw std::runtime_error(place + e.what());
+  }
+}
 
 }  // namespace brigade::detail

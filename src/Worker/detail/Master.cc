@@ -30,6 +30,11 @@ std::string describe(const SlotView& slot) {
   return "worker " + std::to_string(slot.index);
 }
 
+// Why it does not serve, as far as that is known.
+const std::string& troubleOf(const SlotView& slot) {
+  return slot.forkFailure.empty() ? slot.lastExit : slot.forkFailure;
+}
+
 }  // namespace
 
 Master::Master(const std::vector<Worker*>& workers, const RunConfig& config,
@@ -75,9 +80,9 @@ Master::~Master() {
 }
 
 void Master::prepare(const std::vector<Worker*>& workers) {
-  loop_->setExceptionHandler([](std::exception_ptr exception) {
+  loop_->setExceptionHandler([](const std::exception_ptr& exception) {
     log(LogLevel::kError,
-        "exception in the master: " + exceptionText(std::move(exception)));
+        "exception in the master: " + exceptionReport(exception));
   });
   const std::filesystem::path logFile = config_.logFile;
   openLog(config_.logFile, config_.logLevel,
@@ -112,9 +117,10 @@ void Master::raiseDescriptorLimit() {
 
 void Master::startWorkers(const std::vector<Worker*>& workers) {
   Mailbox::Hooks hooks;
-  hooks.onException = [](std::string_view where, std::exception_ptr exception) {
+  hooks.onException = [](std::string_view where,
+                         const std::exception_ptr& exception) {
     log(LogLevel::kError, "exception in " + std::string(where) + ": " +
-                              exceptionText(std::move(exception)));
+                              exceptionReport(exception));
   };
   hooks.onTrouble = [](const std::string& text) {
     log(LogLevel::kWarning, text);
@@ -129,7 +135,7 @@ void Master::startWorkers(const std::vector<Worker*>& workers) {
 
 void Master::makeServices(const std::vector<Worker*>& workers) {
   for (Worker* worker : workers) {
-    services_.emplace_back(*worker, config_.name, config_.event);
+    services_.emplace_back(*worker, config_.name, config_.event, file_);
     services_.back().stopTimeout = config_.stopTimeout;
     services_.back().runDirectory = config_.runDirectory;
     services_.back().claimed = &claimed_;
@@ -245,7 +251,8 @@ void Master::tellWaiting() {
   for (const SlotView& slot : supervisor_->slots()) {
     if (slot.state == SlotState::kReady) continue;
     text += (text.empty() ? "" : ", ") + describe(slot);
-    if (!slot.lastExit.empty()) text += " (" + slot.lastExit + ")";
+    const std::string& why = troubleOf(slot);
+    if (!why.empty()) text += " (" + why + ")";
   }
   if (text.empty()) return;
   daemon_->progress(config_.name + ": still waiting for " + text);
@@ -263,9 +270,9 @@ void Master::checkStart() {
   } else {
     startFailed("no worker process is ready after " +
                 std::to_string(config_.readyTimeout.count()) + " ms" +
-                (slots.empty() || slots[0].lastExit.empty()
+                (slots.empty() || troubleOf(slots[0]).empty()
                      ? std::string()
-                     : "; worker 1: " + slots[0].lastExit));
+                     : "; worker 1: " + troubleOf(slots[0])));
   }
 }
 
@@ -428,6 +435,9 @@ void Master::askReload(const std::string& who) {
     return;
   }
   log(LogLevel::kInfo, who + " asks for a reload");
+  if (const std::string warning = upgrade_->warning(); !warning.empty()) {
+    log(LogLevel::kWarning, "reload: " + warning);
+  }
   supervisor_->reload(Grace::kFast, [who](bool ok, std::string_view reason) {
     if (ok) return;
     log(LogLevel::kWarning, who + ": no reload: " + std::string(reason));
@@ -469,8 +479,8 @@ void Master::reopenInWorkers(FrameKind kind, int descriptor,
 
 // Inside a catch block.
 void Master::logException(const std::string& where) {
-  log(LogLevel::kError,
-      "exception in " + where + ": " + exceptionText(std::current_exception()));
+  log(LogLevel::kError, "exception in " + where + ": " +
+                            exceptionReport(std::current_exception()));
 }
 
 void Master::forEachWorker(const std::function<void(Worker&)>& call) {

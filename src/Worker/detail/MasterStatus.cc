@@ -92,6 +92,10 @@ void Master::answerReload(Grace grace, ControlSocket::Reply reply) {
     reply.line(resultLine(false, why));
     return;
   }
+  if (const std::string warning = upgrade_->warning(); !warning.empty()) {
+    log(LogLevel::kWarning, "reload: " + warning);
+    reply.line(progressLine(warning));
+  }
   const std::uint64_t id = nextReply_++;
   waiting_.emplace(id, std::move(reply));
   supervisor_->reload(grace, [this, id](bool ok, std::string_view reason) {
@@ -197,6 +201,7 @@ WorkerStatus Master::statusOf(const SlotView& slot,
   status.restarts = slot.restarts;
   status.backoff = inSeconds(slot.backoff);
   status.lastExit = slot.lastExit;
+  status.forkFailure = slot.forkFailure;
   status.requestsPerSecond = rateOf(slot, status.messages);
   if (slot.pid == 0) return status;
   status.connections = score.connections.open.get();

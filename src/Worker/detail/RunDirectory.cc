@@ -1,5 +1,6 @@
 #include "brigade/Worker/detail/RunDirectory.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,32 @@
 
 namespace brigade::detail {
 namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void failed(int error, const std::string& what) {
+  throw std::system_error(error, std::generic_category(), what);
+}
+
+bool isThere(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+// Why nothing can be made in that folder; 0: it can.
+int obstacleIn(const fs::path& folder) {
+  std::error_code error;
+  if (!isThere(folder)) return ENOENT;
+  if (!fs::is_directory(folder, error)) return ENOTDIR;
+  const int mode = W_OK | X_OK;
+  return ::faccessat(AT_FDCWD, folder.c_str(), mode, AT_EACCESS) == 0 ? 0
+                                                                      : errno;
+}
+
+fs::path normal(const std::string& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
 
 // Whoever may write to a folder may put another one in place of what is in it.
 void checkOurs(const std::string& runDirectory, const std::string& directory) {
@@ -31,7 +58,6 @@ void checkOurs(const std::string& runDirectory, const std::string& directory) {
 }  // namespace
 
 void makeRunDirectory(const std::string& runDirectory) {
-  namespace fs = std::filesystem;
   const fs::path directory = fs::absolute(runDirectory).lexically_normal();
   // /tmp is everybody's: what lies there is ours alone, or not used. Folder by
   // folder: none is made behind a link that somebody else has planted.
@@ -61,6 +87,43 @@ void makeRunDirectory(const std::string& runDirectory) {
     throw std::system_error(errno, std::generic_category(),
                             "cannot use the run directory " + runDirectory);
   }
+}
+
+void checkRunDirectory(const std::string& runDirectory) {
+  const fs::path directory = normal(runDirectory);
+  if (directory.native().starts_with("/tmp/")) {
+    fs::path part = "/tmp";
+    for (const fs::path& name : directory.lexically_relative("/tmp")) {
+      part /= name;
+      if (!fs::exists(fs::symlink_status(part))) break;
+      checkOurs(runDirectory, part);
+    }
+  }
+  fs::path there = directory;
+  while (!isThere(there) && there.has_relative_path()) {
+    there = there.parent_path();
+  }
+  if (const int error = obstacleIn(there)) {
+    failed(error, std::string("cannot ") +
+                      (there == directory ? "use" : "make") +
+                      " the run directory " + runDirectory);
+  }
+}
+
+void checkFile(const std::string& what, const std::string& path,
+               const std::string& runDirectory) {
+  const fs::path folder = normal(path).parent_path();
+  int error = 0;
+  if (std::error_code none; isThere(path)) {
+    if (fs::is_directory(path, none)) {
+      error = EISDIR;
+    } else if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
+      error = errno;
+    }
+  } else if (folder != normal(runDirectory) || isThere(folder)) {
+    error = obstacleIn(folder);
+  }
+  if (error != 0) failed(error, "cannot open " + what + " " + path);
 }
 
 }  // namespace brigade::detail

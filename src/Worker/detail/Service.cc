@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "brigade/Events/Archive.h"
+#include "brigade/Worker/detail/Configuration.h"
 
 namespace brigade::detail {
 namespace {
@@ -36,42 +37,81 @@ FixedSettings::FixedSettings(const Worker& worker)
       tcpKeepAlive(worker.tcpKeepAlive) {}
 
 Service::Service(Worker& theWorker, const std::string& programName,
-                 const std::string& programEvent)
+                 const std::string& programEvent, const Configuration* theFile)
     : worker(&theWorker),
+      configuration(theFile),
       fixed(theWorker),
       name(theWorker.name.empty() ? programName : theWorker.name),
       count(wantedCount()),
       event(theWorker.event.empty() ? programEvent : theWorker.event),
-      identity(Identity::find(theWorker.user, theWorker.group)) {
-  makeLoop();
+      identity(findIdentity()) {
+  useFrom(theWorker.event.empty() && configuration != nullptr
+              ? configuration->placeOf("event", event)
+              : placeOf("event"),
+          [this] { makeLoop(); });
   if (theWorker.address.empty()) return;
   if (theWorker.restart == RestartPolicy::kOnce) {
     throw std::invalid_argument("worker '" + name + "' listens on " +
                                 theWorker.address + ", and so cannot run once");
   }
+  useFrom(placeOf("tcpKeepAlive"), [this] { checkKeepAlive(); });
+  useFrom(placeOf("address"), [this] { findAddress(); });
+}
+
+void Service::checkKeepAlive() const {
   if (fixed.tcpKeepAlive < fixed.tcpKeepAlive.zero() ||
       fixed.tcpKeepAlive > kMaxKeepAlive) {
     throw std::invalid_argument("worker '" + name +
                                 "': tcpKeepAlive is not between 0 and " +
                                 std::to_string(kMaxKeepAlive.count()) + " s");
   }
-  address = Address::parse(theWorker.address);
+}
+
+void Service::findAddress() {
+  address = Address::parse(fixed.address);
   try {
-    factory = theWorker.protocols_.find(address->protocol);
+    factory = worker->protocols_.find(address->protocol);
   } catch (const UnknownProtocol& e) {
-    throw UnknownProtocol(theWorker.address + ": " + e.what());
+    throw UnknownProtocol("worker '" + name + "': " + fixed.address + ": " +
+                          e.what());
   }
+}
+
+Identity Service::findIdentity() const {
+  try {
+    return Identity::find(fixed.user, fixed.group);
+  } catch (const UnknownUser&) {
+    // Which of the two it is.
+    useFrom(placeOf("user"), [this] { Identity::find(fixed.user, ""); });
+    return useFrom(placeOf("group"),
+                   [this] { return Identity::find(fixed.user, fixed.group); });
+  }
+}
+
+std::string Service::placeOf(const std::string& setting) const {
+  return configuration == nullptr ? std::string()
+                                  : configuration->placeOf(*worker, setting);
 }
 
 std::unique_ptr<EventInterface> Service::makeLoop() const {
   const auto own = worker->loops_.find(event);
-  if (own == worker->loops_.end()) return makeEventLoop(event);
+  if (own == worker->loops_.end()) return makeKnownLoop();
   std::unique_ptr<EventInterface> loop = own->second();
   if (!loop) {
     throw std::invalid_argument("the factory of event loop '" + event +
                                 "' makes none");
   }
   return loop;
+}
+
+std::unique_ptr<EventInterface> Service::makeKnownLoop() const {
+  try {
+    return makeEventLoop(event);
+  } catch (const UnknownEventLoop& e) {
+    std::string all = e.what();
+    for (const auto& own : worker->loops_) all += ", " + own.first;
+    throw UnknownEventLoop(all);
+  }
 }
 
 std::string Service::claimPath(std::string_view kind) const {
@@ -127,7 +167,10 @@ ListenOptions Service::listenOptions() const {
 }
 
 void Service::listen() {
-  if (!address) return;
+  if (address) useFrom(placeOf("address"), [this] { openListeners(); });
+}
+
+void Service::openListeners() {
   const ListenOptions options = listenOptions();
   if (hasSocketForEach()) {
     listeners = Listener::openGroup(*address, options, count);

@@ -27,6 +27,8 @@ class Archive;
 
 namespace brigade::detail {
 
+class Configuration;
+
 // Frames between the master and its worker processes, besides Supervisor's.
 namespace frames {
 // Brings the descriptor of the new log: the worker's user may not open it.
@@ -68,13 +70,14 @@ struct FixedSettings {
 
 struct Service {
   // Throws what is wrong with the Worker's settings: BadAddress,
-  // UnknownProtocol, UnknownEventLoop, UnknownUser, std::invalid_argument.
-  // Opens nothing.
+  // UnknownProtocol, UnknownEventLoop, UnknownUser, std::invalid_argument; of a
+  // setting that stands in the file, with its line (useFrom()). Opens nothing.
   Service(Worker& theWorker, const std::string& programName,
-          const std::string& programEvent);
+          const std::string& programEvent,
+          const Configuration* theFile = nullptr);
 
-  // The loop that `event` names. Throws UnknownEventLoop, or what the program's
-  // own factory throws.
+  // The loop that `event` names. Throws UnknownEventLoop, which lists those
+  // that are registered too, or what the program's own factory throws.
   std::unique_ptr<EventInterface> makeLoop() const;
   // What the Worker itself needs, in the run directory. Throws what is wrong.
   void prepare() { worker->prepareBuiltins(*this); }
@@ -82,7 +85,7 @@ struct Service {
   // Throws std::runtime_error when another Worker of the program has that name:
   // nobody has said that the two are to share it.
   std::string claimPath(std::string_view kind) const;
-  // Throws CannotListen.
+  // Throws CannotListen, or that with the line of the file.
   void listen();
   // Sockets for more processes than there were. Throws CannotListen.
   void listenMore(unsigned processes);
@@ -119,8 +122,10 @@ struct Service {
   std::string countText() const;  // "1 process", "4 processes"
 
   ListenOptions listenOptions() const;
+  std::string placeOf(const std::string& setting) const;
 
   Worker* worker;
+  const Configuration* configuration;  // null: there is none
   FixedSettings fixed;
   std::string name;
   unsigned count;
@@ -137,6 +142,13 @@ struct Service {
   std::set<std::string>* claimed = nullptr;  // paths, by all Workers
   unsigned group = 0;                        // in the Supervisor
   std::vector<std::unique_ptr<SharedArray<Score>>> scores;  // by slot
+
+ private:
+  void checkKeepAlive() const;
+  void findAddress();
+  Identity findIdentity() const;
+  std::unique_ptr<EventInterface> makeKnownLoop() const;
+  void openListeners();
 };
 
 }  // namespace brigade::detail

@@ -42,7 +42,8 @@ Json toObject(const WorkerStatus& worker) {
           {"uptime", worker.uptime},
           {"restarts", worker.restarts},
           {"backoff", worker.backoff},
-          {"lastExit", worker.lastExit}};
+          {"lastExit", worker.lastExit},
+          {"forkFailure", worker.forkFailure}};
 }
 
 Json toObject(const CommandStatus& program) {
@@ -103,6 +104,7 @@ WorkerStatus parseWorker(const Json& object) {
   take(object, "restarts", worker.restarts);
   take(object, "backoff", worker.backoff);
   take(object, "lastExit", worker.lastExit);
+  take(object, "forkFailure", worker.forkFailure);
   return worker;
 }
 

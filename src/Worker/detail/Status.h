@@ -36,6 +36,7 @@ struct WorkerStatus {
   unsigned restarts = 0;
   double backoff = 0;  // seconds until the next fork
   std::string lastExit;
+  std::string forkFailure;  // why it has no process yet, or empty
 };
 
 // A command that runs under the master (Program.h).
@@ -74,7 +75,7 @@ struct ConnectionStatus {
   unsigned worker = 0;  // index
   pid_t pid = 0;
   std::string name;
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;  // in its process: others have the same
   std::string protocol;
   std::string remote;
   std::string local;

@@ -231,6 +231,10 @@ std::string head(const ProgramStatus& status) {
           bytes(sum.bytesWritten) + ", protocol errors " +
           count(sum.protocolErrors) + '\n';
   if (!status.note.empty()) text += "note: " + printable(status.note) + '\n';
+  for (const WorkerStatus& worker : status.workers) {
+    if (worker.forkFailure.empty()) continue;
+    text += "note: " + printable(worker.forkFailure) + '\n';
+  }
   return text;
 }
 
@@ -245,9 +249,9 @@ std::string statusTable(std::string_view json) {
 
 std::string connectionsTable(const std::vector<std::string>& json) {
   Table table({{"worker", Align::kRight},
-               {"pid", Align::kRight},
+               // An id is one of its process.
+               {"pid/id", Align::kRight},
                {"name", Align::kLeft},
-               {"id", Align::kRight},
                {"protocol", Align::kLeft},
                {"remote", Align::kLeft},
                {"local", Align::kLeft},
@@ -258,12 +262,13 @@ std::string connectionsTable(const std::vector<std::string>& json) {
                {"written", Align::kRight}});
   for (const std::string& each : json) {
     const ConnectionStatus connection = parseConnection(each);
-    table.add({std::to_string(connection.worker),
-               std::to_string(connection.pid), connection.name,
-               std::to_string(connection.id), connection.protocol,
-               connection.remote, connection.local, connection.state,
-               bytes(connection.receiveQueue), bytes(connection.sendQueue),
-               bytes(connection.bytesRead), bytes(connection.bytesWritten)});
+    table.add(
+        {std::to_string(connection.worker),
+         std::to_string(connection.pid) + '/' + std::to_string(connection.id),
+         connection.name, connection.protocol, connection.remote,
+         connection.local, connection.state, bytes(connection.receiveQueue),
+         bytes(connection.sendQueue), bytes(connection.bytesRead),
+         bytes(connection.bytesWritten)});
   }
   return table.text();
 }

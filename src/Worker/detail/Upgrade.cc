@@ -28,6 +28,10 @@ constexpr seconds kAnswers{1};
 constexpr seconds kPatience{60};
 
 constexpr const char* kStopping = "the program is stopping";
+constexpr const char* kNotLeft =
+    "; the code that runs serves on, and its clients see nothing of this";
+constexpr const char* kWentBack =
+    "; the code before serves on: to its clients this was a reload";
 
 // Nothing but what is carried over stays open: neither is what the program has
 // opened in the master and not marked.
@@ -61,6 +65,12 @@ void Upgrade::closeInChild() {
   previous_.reset();
 }
 
+std::string Upgrade::warning() const {
+  if (!launch_.isGone()) return {};
+  return "the program's file " + launch_.path() +
+         " is gone: the code that runs goes on";
+}
+
 void Upgrade::ask(Grace grace, std::uint64_t reply) {
   std::optional<Wish>& wish = wish_ ? next_ : wish_;
   const bool isFirst = !wish_;
@@ -92,7 +102,7 @@ void Upgrade::begin() {
           checked(reason, output);
         });
   } catch (const std::exception& e) {
-    fail(e.what());
+    refuse(e.what());
   }
 }
 
@@ -101,7 +111,7 @@ void Upgrade::checked(std::string_view reason, std::string_view output) {
   std::string wrong(reason);
   if (wrong.empty()) wrong = differenceOf(plan_, output);
   if (!wrong.empty()) {
-    fail(launch_.path() + " fails its check: " + wrong);
+    refuse(launch_.path() + " fails its check: " + wrong);
     return;
   }
   accepted_ = Clock::now();
@@ -121,7 +131,7 @@ void Upgrade::tryToBecome() {
     // Behind what this turn has put off.
     loop_.defer([this] { becomeNow(); });
   } else if (waited > kPatience && failure_.empty()) {
-    fail("something else is under way still");
+    refuse("something else is under way still");
   }
 }
 
@@ -175,9 +185,12 @@ void Upgrade::become(int image, const std::string& failure) {
   } catch (...) {
     what = exceptionText(std::current_exception());
   }
-  fail(failure.empty() ? what
-                       : failure + "; and the code before cannot be run: " +
-                             what + ": the new code stays");
+  if (failure.empty()) {
+    refuse(what);
+  } else {
+    fail(failure + "; and the code before cannot be run: " + what +
+         ": the new code stays");
+  }
 }
 
 // ---- In the new code
@@ -196,7 +209,7 @@ void Upgrade::resume(Inheritance& inheritance) {
     return;
   }
   handler_.replaceThoseOf(heir.failedImage);
-  fail(heir.failure);
+  fail(heir.failure + kWentBack);
 }
 
 void Upgrade::replaced(bool ok, const std::string& reason) {
@@ -227,6 +240,8 @@ void Upgrade::finish() {
     finish();
   }
 }
+
+void Upgrade::refuse(const std::string& reason) { fail(reason + kNotLeft); }
 
 void Upgrade::fail(const std::string& reason) {
   loop_.del(std::exchange(looks_, {}));

@@ -72,6 +72,8 @@ class Upgrade {
   bool isUnderWay() const { return wish_.has_value(); }
   // Whether other code lies where that of this process was.
   bool isReplaced() const { return launch_.isReplaced(); }
+  // What the log says of a reload when none lies there any more; or empty.
+  std::string warning() const;
 
   // `reply` is told of with the result; 0: nobody.
   void ask(Grace grace, std::uint64_t reply);
@@ -101,6 +103,8 @@ class Upgrade {
   void become(int image, const std::string& failure);
   void finish();
   void fail(const std::string& reason);
+  // The code that runs has not been left.
+  void refuse(const std::string& reason);
 
   EventInterface& loop_;
   Launch launch_;

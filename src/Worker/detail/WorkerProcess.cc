@@ -440,7 +440,7 @@ void WorkerProcess::requestReload() { channel_->send({frames::kAskReload}); }
 void WorkerProcess::onException(const std::string& where,
                                 const std::exception_ptr& exception) noexcept {
   score_.connections.exceptions.add();
-  logPeer("exception in " + where + ": " + exceptionText(exception));
+  logPeer("exception in " + where + ": " + exceptionReport(exception));
   onUncaught(where, exception);
 }
 
@@ -452,7 +452,7 @@ void WorkerProcess::onUncaught(const std::string& where,
     then = worker_.onUncaughtException(where, exception);
   } catch (...) {
     logPeer("exception in onUncaughtException: " +
-            exceptionText(std::current_exception()));
+            exceptionReport(std::current_exception()));
   }
   if (then == AfterException::kContinue) return;
   const std::string what = "an exception in " + where + ": " +

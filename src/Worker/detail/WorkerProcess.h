@@ -96,6 +96,7 @@ class WorkerProcess final : public ChannelHandler, public AcceptorHandler {
   void acceptNoMoreFor(unsigned slot);
   void stopAccepting(Queue queue);
   void recycle();
+  void runTimer(const std::function<void()>& callback);
   // An exception that left no callback of a connection.
   void onException(const std::string& where,
                    const std::exception_ptr& exception) noexcept;

@@ -1,6 +1,8 @@
 // The program's timers of a worker process, and the end of what waits.
 
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -11,11 +13,8 @@ namespace brigade::detail {
 TimerId WorkerProcess::addTimer(Clock::duration delay, Repeat repeat,
                                 std::function<void()> callback) {
   if (repeat == Repeat::kEvery) {
-    const TimerId timer =
-        loop_->add(delay, repeat, [this, run = std::move(callback)] {
-          run();
-          recycle();
-        });
+    const TimerId timer = loop_->add(
+        delay, repeat, [this, run = std::move(callback)] { runTimer(run); });
     timers_.insert(static_cast<std::uint64_t>(timer));
     score_.timers.set(timers_.size());
     return timer;
@@ -24,12 +23,21 @@ TimerId WorkerProcess::addTimer(Clock::duration delay, Repeat repeat,
   *self = loop_->add(delay, repeat, [this, self, run = std::move(callback)] {
     timers_.erase(static_cast<std::uint64_t>(*self));
     score_.timers.set(timers_.size());
-    run();
-    recycle();
+    runTimer(run);
   });
   timers_.insert(static_cast<std::uint64_t>(*self));
   score_.timers.set(timers_.size());
   return *self;
+}
+
+// Where a coroutine goes on behind sleepFor(), too.
+void WorkerProcess::runTimer(const std::function<void()>& callback) {
+  try {
+    callback();
+  } catch (...) {
+    onException("a timer", std::current_exception());
+  }
+  recycle();
 }
 
 void WorkerProcess::delTimer(TimerId timer) {
