@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <ostream>
 #include <set>
 #include <string>
 #include <thread>
@@ -27,6 +28,8 @@ struct Bad {
   // And in what the command says: who serves on.
   const char* end = "; the code that runs serves on, and its clients see";
 };
+// For the name of the test: gtest prints the bytes otherwise.
+void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.fault; }
 constexpr const char* kWentBack = "; the code before serves on: to its clients";
 
 class BadCode : public UpgradeTest,
