@@ -43,7 +43,7 @@ void parseHostAndPort(std::string_view text, std::string_view authority,
 Address Address::parse(std::string_view text) {
   const auto separator = text.find("://");
   if (separator == std::string_view::npos || separator == 0) {
-    refuse(text, "write it as text://host:port or text+unix:///path");
+    refuse(text, "write it as PROTOCOL://host:port or PROTOCOL+unix:///path");
   }
   const std::string_view scheme = text.substr(0, separator);
   const std::string_view rest = text.substr(separator + 3);

@@ -49,9 +49,9 @@ class ConnectionHandler {
   // itself the connection closes once all is sent; a program that answers
   // later returns without calling close() here and closes then.
   virtual void onEnd(TcpConnection& connection);
-  // While it is paused, with no message waiting: the peer has shut its writing
-  // side. onEnd follows when it is resumed. The one sign of a peer that leaves
-  // while it waits for an answer; some that give it still read.
+  // While it is paused, with nothing received that waits: the peer has shut its
+  // writing side. onEnd follows when it is resumed. The one sign of a peer that
+  // leaves while it waits for an answer; some that give it still read.
   virtual void onEndAhead(TcpConnection&) {}
 
  protected:

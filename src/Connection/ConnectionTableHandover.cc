@@ -22,8 +22,12 @@ void ConnectionTable::release() {
   held_ = false;
   forEach([](TcpConnection& connection) {
     if (connection.status() != TcpConnection::Status::kEstablished) return;
-    if (connection.paused() || connection.resuming_) return;
-    connection.deliverTailLater();
+    if (connection.resuming_) return;
+    if (connection.paused()) {
+      connection.watch();
+    } else {
+      connection.deliverTailLater();
+    }
   });
 }
 

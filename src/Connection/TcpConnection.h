@@ -102,7 +102,9 @@ class TcpConnection final : private TimingWheel::Entry, private Watcher {
   std::uint64_t outputPosition() const;
 
   // From the next message on; messages received already wait. Counted once:
-  // one resumeRecv() ends any number of pauseRecv().
+  // one resumeRecv() ends any number of pauseRecv(). A peer that leaves is
+  // noticed all the same, unless something received waits: a reset closes the
+  // connection, an end is told by onEndAhead.
   void pauseRecv();
   void resumeRecv();
   bool paused() const { return paused_; }

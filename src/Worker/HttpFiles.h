@@ -10,6 +10,10 @@
 //     files_.answer(http, request, parameters["path"]);
 //   });
 //
+// It opens the folder, and throws std::system_error when it cannot: as a member
+// of the Worker that ends every command of the program, `stop` too, so one
+// whose folder may be missing is made in onMasterStart.
+//
 // Nothing outside of the folder is ever opened: the kernel resolves the name
 // beneath it (openat2(2), Linux 5.6). Files and folders whose name begins with
 // a dot do not exist for it.

@@ -71,9 +71,11 @@ class HttpWorker : public Worker {
   virtual bool streamBody(HttpConnection&, const HttpRequest&) { return false; }
   virtual void onBody(HttpConnection&, std::string_view /*piece*/) {}
   virtual void onBodyEnd(HttpConnection&) {}
-  // The client has shut its side of the connection while its request waits for
-  // the answer, or for more of it: most that do so have left, but some still
-  // read. By itself the answer goes on; http.close() ends the connection.
+  // The client has shut its side of the connection while its request, which is
+  // there as a whole, waits for the answer or for the rest of a stream: most
+  // that do so have left, but some still read. By itself the answer goes on;
+  // http.close() ends the connection. Comes again if the program resumes
+  // receiving meanwhile.
   virtual void onHttpEnd(HttpConnection&) {}
   // The connection is gone, answered or not.
   virtual void onHttpClose(HttpConnection&) {}
@@ -95,7 +97,8 @@ class HttpWorker : public Worker {
   // This Worker's codec for another scheme as well. Before run().
   void registerHttp(std::string_view scheme);
   // tcp, unix, text and frame as well, for who overrides onConnect and
-  // onMessage for them: by itself nothing is answered there. Before run().
+  // onMessage for them: by itself nothing is answered there. Before run(), and
+  // before registerProtocol() of the same names.
   void registerPlain();
 
   // Of now, as a Date field has it; looked up once a second.

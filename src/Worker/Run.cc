@@ -126,7 +126,6 @@ void check(const std::vector<Worker*>& workers, const RunConfig& config,
   for (Worker* worker : workers) {
     const detail::Service looked(*worker, config.name, config.event, file);
   }
-  checkPlaces(config, file);
   checkLimits(config.limits);
   Programs::check(config.programs);
 }
@@ -231,6 +230,9 @@ int run(int argc, char** argv, const std::vector<Worker*>& workers,
       const auto fixed = applyTyped(invocation, workers);
       if (file) file->apply(fixed);
       check(workers, config, file ? &*file : nullptr);
+      // What serves already needs none of them made, least of all on the way
+      // back from code that failed.
+      if (!inheritance) checkPlaces(config, file ? &*file : nullptr);
     }
   } catch (const std::invalid_argument& e) {
     // A bad address, number or file, an unknown protocol or event loop.

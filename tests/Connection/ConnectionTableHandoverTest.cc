@@ -54,6 +54,16 @@ TEST_F(ConnectionTableHandoverTest, AnIdIsTakenOnce) {
   EXPECT_EQ(table().size(), 1u);
 }
 
+TEST_F(ConnectionTableHandoverTest, APausedOneThatWasHeldIsWatchedAgain) {
+  FileDescriptor client;
+  TcpConnection& connection = accept(client);
+  connection.pauseRecv();
+  table().hold();
+  table().release();
+  ::shutdown(client.get(), SHUT_WR);
+  EXPECT_TRUE(until([&] { return handler.count("end ahead") == 1; }));
+}
+
 TEST_F(ConnectionTableHandoverTest, WhatIsAwayWhenATableGoesIsFreed) {
   FileDescriptor client;
   TcpConnection& connection = accept(client);

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "tests/support/Program.h"
+#include "tests/support/TempDirectory.h"
 #include "tests/support/Wire.h"
 
 namespace brigade::test {
@@ -88,6 +89,19 @@ TEST_F(StartStopTest, ACheckFindsFoldersThatAreMissingAndMakesNone) {
       {BRIGADE_SUBJECT, "start", "--check", "-d", "--run-dir", none + "/a/b/"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_FALSE(std::filesystem::exists(none)) << "it would be made at a start";
+}
+
+TEST_F(StartStopTest, ACheckKnowsWhatIsMadeTogetherWithTheRunDirectory) {
+  const TempDirectory folder;
+  const std::string made = folder / "a";
+  const Outcome outcome = runCommand(
+      {BRIGADE_SUBJECT, "start", "--check", "--run-dir", made + "/b/../b",
+       "--log-file", made + "/x.log", "--pid-file", made + "/b/x.pid"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(made));
+  expectRefusal(
+      {"--check", "--run-dir", made + "/b", "--log-file", folder / "c/x.log"},
+      1, "cannot open the log " + (folder / "c/x.log: No such"));
 }
 
 TEST_F(StartStopTest, ACheckFindsFoldersThatMayNotBeWrittenTo) {

@@ -30,7 +30,7 @@ struct Bad {
 };
 // For the name of the test: gtest prints the bytes otherwise.
 void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.fault; }
-constexpr const char* kWentBack = "; the code before serves on: to its clients";
+constexpr const char* kWentBack = "; the code before serves on";
 
 class BadCode : public UpgradeTest,
                 public ::testing::WithParamInterface<Bad> {};

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <stdexcept>
@@ -25,9 +26,9 @@ bool isThere(const fs::path& path) {
 
 // Why nothing can be made in that folder; 0: it can.
 int obstacleIn(const fs::path& folder) {
-  std::error_code error;
-  if (!isThere(folder)) return ENOENT;
-  if (!fs::is_directory(folder, error)) return ENOTDIR;
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0) return errno;
+  if (!S_ISDIR(info.st_mode)) return ENOTDIR;
   const int mode = W_OK | X_OK;
   return ::faccessat(AT_FDCWD, folder.c_str(), mode, AT_EACCESS) == 0 ? 0
                                                                       : errno;
@@ -36,6 +37,17 @@ int obstacleIn(const fs::path& folder) {
 fs::path normal(const std::string& path) {
   const fs::path whole = fs::absolute(path).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
+}
+
+// Behind the links that are there.
+fs::path real(const std::string& path) {
+  std::error_code error;
+  const fs::path whole = fs::weakly_canonical(path, error);
+  return error ? normal(path) : normal(whole);
+}
+
+bool contains(const fs::path& folder, const fs::path& path) {
+  return std::ranges::mismatch(folder, path).in1 == folder.end();
 }
 
 // Whoever may write to a folder may put another one in place of what is in it.
@@ -112,7 +124,7 @@ void checkRunDirectory(const std::string& runDirectory) {
 
 void checkFile(const std::string& what, const std::string& path,
                const std::string& runDirectory) {
-  const fs::path folder = normal(path).parent_path();
+  const fs::path folder = real(path).parent_path();
   int error = 0;
   if (std::error_code none; isThere(path)) {
     if (fs::is_directory(path, none)) {
@@ -120,7 +132,8 @@ void checkFile(const std::string& what, const std::string& path,
     } else if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
       error = errno;
     }
-  } else if (folder != normal(runDirectory) || isThere(folder)) {
+  } else if (isThere(folder) || !contains(folder, real(runDirectory))) {
+    // Else it is made together with the run directory.
     error = obstacleIn(folder);
   }
   if (error != 0) failed(error, "cannot open " + what + " " + path);

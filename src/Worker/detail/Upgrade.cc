@@ -30,8 +30,7 @@ constexpr seconds kPatience{60};
 constexpr const char* kStopping = "the program is stopping";
 constexpr const char* kNotLeft =
     "; the code that runs serves on, and its clients see nothing of this";
-constexpr const char* kWentBack =
-    "; the code before serves on: to its clients this was a reload";
+constexpr const char* kWentBack = "; the code before serves on";
 
 // Nothing but what is carried over stays open: neither is what the program has
 // opened in the master and not marked.
