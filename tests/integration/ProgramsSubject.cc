@@ -154,6 +154,8 @@ brigade::Program programOf(const nlohmann::json& text) {
     program.stopTimeout = milliseconds(text.at("stopTimeout").get<int>());
   }
   program.backoff.first = milliseconds(text.value("firstBackoff", 100));
+  // What dies in a test dies young, however slow the machine is.
+  program.backoff.stable = std::chrono::hours(1);
   return program;
 }
 
