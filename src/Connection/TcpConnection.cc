@@ -236,21 +236,6 @@ void TcpConnection::pauseRecv() {
   timePackage(false, false);
 }
 
-// Still watched, so that a peer that leaves is noticed, and nothing has to be
-// told to the kernel when it is resumed before more comes. Behind messages that
-// wait nothing is noticed: they come first.
-void TcpConnection::onReadableWhilePaused() {
-  const ssize_t ahead = table_.transport().peek(socket_.get());
-  if (ahead == -EAGAIN) return;
-  if (ahead < 0 && !tail_) {
-    onReceiveFailed(ahead);
-    return;
-  }
-  peeked_ = true;
-  watch();
-  if (ahead == 0 && !tail_) guarded(&ConnectionHandler::onEndAhead);
-}
-
 void TcpConnection::resumeRecv() {
   if (!paused_) return;
   paused_ = false;

@@ -29,6 +29,21 @@ void TcpConnection::onReceiveFailed(ssize_t result) {
   }
 }
 
+// Still watched, so that a peer that leaves is noticed, and nothing has to be
+// told to the kernel when it is resumed before more comes. Behind messages that
+// wait nothing is noticed: they come first.
+void TcpConnection::onReadableWhilePaused() {
+  const ssize_t ahead = table_.transport().peek(socket_.get());
+  if (ahead == -EAGAIN) return;
+  if (ahead < 0 && !tail_) {
+    onReceiveFailed(ahead);
+    return;
+  }
+  peeked_ = true;
+  watch();
+  if (ahead == 0 && !tail_) guarded(&ConnectionHandler::onEndAhead);
+}
+
 void TcpConnection::onEndOfInput() {
   ended_ = true;
   watch();

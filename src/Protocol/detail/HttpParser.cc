@@ -28,13 +28,10 @@ bool isCrLf(const char* at) { return std::memcmp(at, "\r\n", 2) == 0; }
 // Without the white space around it. [value, end) lies between two other bytes.
 inline std::string_view trimmedValue(const char* value, const char* end) {
   if (*value == ' ') ++value;
-  // Nor is there often a space: one comparison says it, of a CR too.
-  if (*value <= ' ' || static_cast<unsigned char>(end[-1]) <= ' ')
-      [[unlikely]] {
-    while (isBlank(*value)) ++value;
-    while (end > value && isBlank(end[-1])) --end;
-  }
-  return {value, static_cast<std::size_t>(end - value)};
+  const std::string_view text(value, static_cast<std::size_t>(end - value));
+  // As nearly always: one comparison says it, of a CR too.
+  if (*value > ' ' && static_cast<unsigned char>(end[-1]) > ' ') return text;
+  return trimmed(text);
 }
 
 constexpr const char* kBareLf = "a bare LF (RFC 9112, 2.2)";
@@ -113,8 +110,6 @@ class HttpParser::Reader {
   bool badVersion(const char* at);
   bool fields(const char* at);
   bool oddLine(const char* name, const char*& nameEnd, const char*& valueEnd);
-  void take(HttpHeader& header, const char* name, const char* nameEnd,
-            const char* valueEnd);
   bool endOfHead(const char* at);
   bool badStart(const char* at);
   const char* oddName(const char* begin, const char* at);
@@ -286,30 +281,22 @@ bool HttpParser::Reader::fields(const char* at) {
   const HttpHeader* const last = table_ + limits_.fields;
   for (;;) {
     auto [nameEnd, valueEnd] = findLineEnds(begin_, at, end_);
-    if (end_ - valueEnd >= 4 && isCrLf(valueEnd) && *nameEnd == ':' &&
-        nameEnd != at && header != last) [[likely]] {
-      take(*header++, at, nameEnd, valueEnd);
-      at = valueEnd + 2;
-      if (isCrLf(at)) break;
-    } else {
+    const bool plain = end_ - valueEnd >= 4 && isCrLf(valueEnd) &&
+                       *nameEnd == ':' && nameEnd != at && header != last;
+    if (!plain) [[unlikely]] {
       fields_ = static_cast<std::size_t>(header - table_);
       if (at == end_ || *at == '\r') return endOfHead(at);
       if (!oddLine(at, nameEnd, valueEnd)) return false;
-      take(*header++, at, nameEnd, valueEnd);
-      at = valueEnd + 2;
     }
+    header->name = {at, static_cast<std::size_t>(nameEnd - at)};
+    header->value = trimmedValue(nameEnd + 1, valueEnd);
+    seen_.note(*header++);
+    at = valueEnd + 2;
+    if (plain && isCrLf(at)) break;
   }
   fields_ = static_cast<std::size_t>(header - table_);
   at_ = at + 2;
   return true;
-}
-
-inline void HttpParser::Reader::take(HttpHeader& header, const char* name,
-                                     const char* nameEnd,
-                                     const char* valueEnd) {
-  header.name = {name, static_cast<std::size_t>(nameEnd - name)};
-  header.value = trimmedValue(nameEnd + 1, valueEnd);
-  seen_.note(header);
 }
 
 // Anything else that may be a line, with all that may be wrong with it.
